@@ -1,0 +1,1 @@
+"""The pure heart of labd: values and functions without I/O, clock, logging or threads."""

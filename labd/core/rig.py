@@ -1,0 +1,97 @@
+"""The rig port: how a kind of rack plays programs.
+
+A rig lives in `labd_drivers` (or in a lab's own package) and is named in `wiring.toml` by the dotted
+path of its module. That module must import without qcodes or any I/O, because the daemon loads it to
+check payloads; it holds the pure half and opens the I/O half on demand:
+
+    LIMITS: RigLimits
+    def check(program: RigProgram, wiring: Wiring) -> tuple[Problem, ...]
+    def open_rig(station: Station, wiring: Wiring) -> Rig
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from labd.core.errors import Problem
+from labd.core.program import Records, RigProgram
+from labd.core.wiring import Wiring
+
+SettingValue = float | bool | str
+
+
+@dataclass(frozen=True, slots=True)
+class RigLimits:
+    """What the compiler must know of a kind of rack before it has a program.
+
+    has_fast_feedback: whether ConditionalInstruction can be executed within a segment.
+    no_feedback_reason: the sentence for the refusal where it cannot.
+    max_segment_s: longest segment. max_shots: most playlist repeats.
+    """
+
+    has_fast_feedback: bool
+    no_feedback_reason: str
+    max_segment_s: float
+    max_shots: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What a `load` had to do: for the job's record and the benchmarks."""
+
+    n_waveforms: int
+    n_uploaded: int
+    uploaded_bytes: int
+
+
+class StationParameter(Protocol):
+    """The part of a QCoDeS parameter that rigs may use."""
+
+    def get(self) -> object:
+        """Ask the instrument."""
+
+    def set(self, value: SettingValue) -> None:
+        """Tell the instrument."""
+
+
+class Rig(Protocol):
+    """One rack, open. All calls come from one thread.
+
+    Every method raises `labd.core.errors.InstrumentFault` naming the instrument when one refuses,
+    is silent or lies; afterwards `make_safe` and `close` still work.
+    """
+
+    def apply(self, settings: Mapping[str, SettingValue]) -> None:
+        """Set station parameters to setting values (by setting name, already within limits)."""
+
+    def load(self, program: RigProgram) -> LoadReport:
+        """Make the program ready to play. Waveforms that the rack holds are not sent again."""
+
+    def max_shots_per_run(self) -> int:
+        """Most shots of the loaded program that one `run` can take (digitizer memory)."""
+
+    def run(self, n_shots: int) -> Records:
+        """Play the loaded program n_shots times and return its records; blocks until read out."""
+
+    def stop(self) -> None:
+        """Stop playing. Idempotent, safe in any state."""
+
+    def make_safe(self) -> None:
+        """Bring every output to its declared safe value. Idempotent, safe in any state."""
+
+    def close(self) -> None:
+        """Close the instruments in reverse order of opening. Idempotent."""
+
+
+class RigModule(Protocol):
+    """What a rig's module offers (see the head of this file)."""
+
+    LIMITS: RigLimits
+
+    def check(self, program: RigProgram, wiring: Wiring) -> Sequence[Problem]:
+        """Everything in a program that the rack cannot do: too long, too many, too close."""
+
+    def open_rig(self, station: Mapping[str, object], wiring: Wiring) -> Rig:
+        """Open the I/O half on the station's instruments, by name."""
