@@ -152,3 +152,15 @@ class ExecutionFailed(JobFailure):
     def __str__(self) -> str:
         """The sentence."""
         return self.what
+
+
+@dataclass(eq=False)
+class BadFile(Exception):
+    """A configuration file with mistakes, all of them listed. Nothing is started with it."""
+
+    path: str
+    problems: tuple[Problem, ...]
+
+    def __str__(self) -> str:
+        """The path, then one mistake a line."""
+        return "\n".join([f"{self.path}:", *(f"  {problem}" for problem in self.problems)])
