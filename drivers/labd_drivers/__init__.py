@@ -1,0 +1,1 @@
+"""How labd plays programs on instruments, and instruments that are simulated down to the socket."""
