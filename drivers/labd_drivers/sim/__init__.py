@@ -1,0 +1,1 @@
+"""The simulated rack: instruments on sockets, wired to a chip with physics."""

@@ -1,0 +1,5 @@
+"""What the simulated instruments see of the physics: a Shot goes in, records come out."""
+
+from labd_drivers.sim.physics.shot import Piece, Shot, Source
+
+__all__ = ["Piece", "Shot", "Source"]
