@@ -1,0 +1,1 @@
+"""The rack process: one quantum computer's instruments, and the jobs that run on them."""
