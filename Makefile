@@ -16,5 +16,5 @@ setup-compat: .venv-compat/.ready
 	touch $@
 
 proto: .venv/.ready
-	.venv/bin/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. --grpc_python_out=. proto/labd/wire/iqm_server.proto
+	.venv/bin/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. --grpc_python_out=. proto/labd/wire/iqm_server.proto proto/labd/wire/lab.proto
 	.venv/bin/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. proto/labd/wire/data.proto proto/labd/wire/playlist.proto proto/labd/wire/sweep.proto
