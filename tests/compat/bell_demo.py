@@ -29,7 +29,9 @@ def main(url: str, shots: int) -> None:
     (bits,) = execute(pulla, playlist, context, settings)
     elapsed_s = time.monotonic() - started
 
-    table = Table(title=f"Bell pair QB1-QB3, {shots} shots, {elapsed_s:.1f} s from submit to counts")
+    table = Table(
+        title=f"Bell pair QB1-QB3, {shots} shots, {elapsed_s:.1f} s from submit to counts"
+    )
     table.add_column("QB1 QB3", justify="center")
     table.add_column("counts", justify="right")
     table.add_column("", width=46)

@@ -66,7 +66,9 @@ def run(pulla: Pulla, circuits: Sequence[Circuit], shots: int, key: str = "m") -
     return execute(pulla, playlist, context, settings, key=key)
 
 
-def execute(pulla: Pulla, playlist: Any, context: Any, settings: Any, key: str = "m") -> list[np.ndarray]:
+def execute(
+    pulla: Pulla, playlist: Any, context: Any, settings: Any, key: str = "m"
+) -> list[np.ndarray]:
     outcome = pulla.execute(playlist, context, settings, verbose=False)
     assert outcome.result is not None, f"{outcome.status}: {outcome.message}"
     return [np.asarray(rows[key]) for rows in outcome.result]
@@ -111,9 +113,7 @@ def ideal_probabilities(circuit: Circuit, qubits: Sequence[str]) -> np.ndarray:
 
 def _prx_matrix(angle: float, phase: float) -> np.ndarray:
     cos, sin = math.cos(angle / 2), math.sin(angle / 2)
-    return np.array(
-        [[cos, -1j * sin * np.exp(-1j * phase)], [-1j * sin * np.exp(1j * phase), cos]]
-    )
+    return np.array([[cos, -1j * sin * np.exp(-1j * phase)], [-1j * sin * np.exp(1j * phase), cos]])
 
 
 def _apply(state: np.ndarray, matrix: np.ndarray, axes: Sequence[int]) -> np.ndarray:

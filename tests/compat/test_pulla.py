@@ -1,4 +1,4 @@
-"""IQM's Pulla, unmodified, compiles and runs on labd and the simulated rack: the physics comes back."""
+"""IQM's Pulla, unmodified, on labd and the simulated rack: the chip's physics comes back."""
 
 from __future__ import annotations
 

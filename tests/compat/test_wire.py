@@ -10,7 +10,7 @@ import pytest
 from iqm.iqm_client import IQMClient
 from iqm.pulla.pulla import Pulla
 from iqm.station_control.client.iqm_server.error import IqmServerError
-from iqm_lab import bell, compile_batch, circuit, measure, prx
+from iqm_lab import bell, circuit, compile_batch, measure, prx
 
 
 def test_iqm_client_reads_both_architectures(url: str) -> None:

@@ -1,0 +1,89 @@
+"""A simulated rack and a daemon of one's own, for tests that stop, restart or starve them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class OwnLab:
+    """labd on a rack that can be unplugged; `folder` holds its configuration and state."""
+
+    def __init__(self, labd_bin: Path, config: Path, folder: Path) -> None:
+        self._bin = labd_bin
+        self._folder = folder
+        self._daemon: subprocess.Popen[str] | None = None
+        shutil.copytree(config, folder / "config", ignore=shutil.ignore_patterns("station.yaml"))
+        self._rack = self._start_rack()
+        self._control = json.loads((folder / "control.json").read_text())
+        self.port = _free_port()
+        self.url = f"http://localhost:{self.port}/star5"
+
+    def _start_rack(self) -> subprocess.Popen[str]:
+        star5 = self._folder / "config" / "star5"
+        shutil.copy(Path(__file__).parents[2] / "config" / "star5" / "station.yaml", star5)
+        command = [
+            *(str(self._bin / "labd-simrack"), str(star5), "--ports", "free", "--seed", "7"),
+            *("--station-out", str(star5 / "station.yaml")),
+            *("--control-out", str(self._folder / "control.json")),
+        ]
+        return _start(command, "ready")
+
+    def start_daemon(self) -> None:
+        """Start `labd serve` and wait until it serves."""
+        command = [
+            *(str(self._bin / "labd"), "serve"),
+            *("--config", str(self._folder / "config" / "labd.toml")),
+            *("--state-dir", str(self._folder / "state")),
+            *("--listen", f"127.0.0.1:{self.port}"),
+        ]
+        self._daemon = _start(command, "labd ready")
+
+    def stop_daemon(self) -> None:
+        """SIGTERM, as systemd would, and wait for the end."""
+        assert self._daemon is not None
+        self._daemon.terminate()
+        assert self._daemon.wait(timeout=30) == 0
+        self._daemon = None
+
+    def fault(self, **request: object) -> None:
+        """One request to the rack's control socket."""
+        with socket.create_connection(("127.0.0.1", self._control["control_port"])) as control:
+            control.sendall(json.dumps(request).encode() + b"\n")
+            answer = json.loads(control.makefile().readline())
+        assert answer.get("ok"), answer
+
+    def close(self) -> None:
+        """End both processes."""
+        if self._daemon is not None:
+            self.stop_daemon()
+        self._rack.terminate()
+        self._rack.wait(timeout=15)
+
+
+@contextmanager
+def own_lab(labd_bin: Path, config: Path, folder: Path) -> Iterator[OwnLab]:
+    lab = OwnLab(labd_bin, config, folder)
+    try:
+        yield lab
+    finally:
+        lab.close()
+
+
+def _start(command: list[str], ready: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith(ready), f"{command[0]}: {line!r}"
+    return process
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
