@@ -123,6 +123,18 @@ class ServerStopping(Refusal):
         return "labd is stopping; subscribe again in a few seconds"
 
 
+@dataclass(eq=False)
+class Unavailable(Refusal):
+    """labd cannot do it now, and nothing was done: storage that takes no more, for one."""
+
+    what: str
+    error_code = "unavailable"
+
+    def __str__(self) -> str:
+        """The sentence."""
+        return self.what
+
+
 class JobFailure(Exception):
     """A job that was accepted and could not be finished."""
 

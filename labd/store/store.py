@@ -1,0 +1,202 @@
+"""The store as the daemon uses it: durable changes awaited on the event loop, quick reads in place.
+
+One Store per daemon, made and closed on the event loop's thread. Changes go to the writer thread;
+reads run on the caller's own connection and see every change that was answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
+
+from labd.core.errors import NotFound, Unavailable
+from labd.core.jobs import Job, JobEvent, JobId, JobState, NewJob, QcId, uuid7
+from labd.store import calibrations, jobs
+from labd.store.database import Change, Writer, open_database, open_reader, storage_sentence
+from labd.store.files import StateDirectory
+from labd.store.schema import migrate
+
+T = TypeVar("T")
+
+MAX_PAYLOAD_IN_ROW_BYTES = 256 * 1024
+LABD_STOPPED = "labd stopped while the job was executing"
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What opening the store found: jobs that were executing, files that belonged to nobody."""
+
+    interrupted: tuple[Job, ...]
+    removed_files: tuple[str, ...]
+
+
+class Store:
+    """Jobs, payloads, results and calibration sets under one state directory."""
+
+    def __init__(self, directory: StateDirectory, clock_ns: Callable[[], int]) -> None:
+        self.directory = directory
+        self._clock_ns = clock_ns
+        self._last_id: UUID | None = None
+        connection = open_database(directory.database)
+        migrate(connection)
+        self._writer = Writer(connection)
+        self._reader = open_reader(directory.database)
+
+    @classmethod
+    def open(cls, path: Path, *, clock_ns: Callable[[], int]) -> Store:
+        """Take the state directory and bring its database up to date.
+
+        Raises StateDirectoryInUse, OSError, sqlite3.Error.
+        """
+        directory = StateDirectory(path)
+        directory.open()
+        try:
+            return cls(directory, clock_ns)
+        except BaseException:
+            directory.close()
+            raise
+
+    def close(self) -> None:
+        """Finish the writes, close, let go of the directory. Idempotent."""
+        self._writer.close()
+        self._reader.close()
+        self.directory.close()
+
+    def recover(self) -> Recovery:
+        """After a start: what was EXECUTING becomes INTERRUPTED, leftovers go. Blocks."""
+        now_ns = self._clock_ns()
+        interrupted = self._writer.submit(
+            lambda db: jobs.interrupt_executing(db, LABD_STOPPED, now_ns)
+        ).result()
+        with_payload, with_result = jobs.ids_with_files(self._reader)
+        removed = self.directory.tidy(with_payload=with_payload, with_result=with_result)
+        return Recovery(interrupted, tuple(removed))
+
+    def put_quantum_computer(self, qc_id: QcId, alias: str, name: str) -> None:
+        """Know a quantum computer by its present alias and name. Blocks."""
+        self._writer.submit(lambda db: jobs.put_quantum_computer(db, qc_id, alias, name)).result()
+
+    def put_calibration(self, calibration: calibrations.CalibrationSet, observations: str) -> None:
+        """Store a calibration set. Blocks. Raises sqlite3.IntegrityError for an id that exists."""
+        self._writer.submit(
+            lambda db: calibrations.insert_calibration(db, calibration, observations)
+        ).result()
+
+    # ---- changes
+
+    async def _write(self, change: Change[T]) -> T:
+        return await asyncio.wrap_future(self._writer.submit(change))
+
+    def new_job_id(self) -> JobId:
+        """A UUIDv7 greater than every one before it in this process."""
+        self._last_id = uuid7(self._clock_ns() // 1_000_000, secrets.randbits(74), self._last_id)
+        return JobId(self._last_id)
+
+    async def submit(self, job: NewJob, payload: bytes) -> Job:
+        """Store a job with its payload, durable when this returns. Raises Unavailable."""
+        in_row = len(payload) <= MAX_PAYLOAD_IN_ROW_BYTES
+        if not in_row:
+            try:
+                await asyncio.to_thread(self.directory.write_payload, job.id, payload)
+            except OSError as error:
+                raise Unavailable(storage_sentence(error)) from error
+        now_ns = self._clock_ns()
+        row_payload = payload if in_row else None
+        try:
+            return await self._write(lambda db: jobs.insert_job(db, job, row_payload, now_ns))
+        except Unavailable:
+            if not in_row:
+                self.directory.payload_path(job.id).unlink(missing_ok=True)
+            raise
+
+    async def claim_next(self, qc_id: QcId) -> Job | None:
+        """Make the first queued job EXECUTING; None when nothing is queued."""
+        return await self._write(lambda db: jobs.claim_next(db, qc_id, self._clock_ns()))
+
+    async def end_executing(self, job_id: JobId, ending: jobs.Ending) -> Job | None:
+        """Give an executing job its final state, once; None when it has one already.
+
+        A result must lie at its path, durable but for its name, before COMPLETED is written.
+        """
+        if ending.state is JobState.COMPLETED:
+            await asyncio.to_thread(self.directory.sync_results)
+        else:
+            self.directory.result_path(job_id).unlink(missing_ok=True)
+        return await self._write(
+            lambda db: jobs.end_executing(db, job_id, ending, self._clock_ns())
+        )
+
+    async def cancel(self, job_id: JobId, reason: str) -> Job:
+        """Cancel a queued job, or note the wish on a running one (it stays EXECUTING).
+
+        Raises NotFound, JobAlreadyFinal.
+        """
+        return await self._write(lambda db: jobs.cancel(db, job_id, reason, self._clock_ns()))
+
+    # ---- questions
+
+    def job(self, job_id: JobId) -> Job:
+        """A job with its queue position. Raises NotFound."""
+        job = jobs.find_job_in_queue(self._reader, job_id)
+        if job is None:
+            raise NotFound("job", str(job_id))
+        return job
+
+    def job_record(self, job_id: JobId) -> Job | None:
+        """A job without its queue position, or None."""
+        return jobs.find_job(self._reader, job_id)
+
+    def list_jobs(
+        self, *, qc_id: QcId | None, states: Sequence[JobState], limit: int
+    ) -> tuple[Job, ...]:
+        """The newest jobs first; without queue positions."""
+        return jobs.list_jobs(self._reader, qc_id=qc_id, states=states, limit=limit)
+
+    def queued_seqs(self, qc_id: QcId) -> array[int]:
+        """Submission numbers of a queue, sorted."""
+        return jobs.queued_seqs(self._reader, qc_id)
+
+    def events_after(self, job_id: JobId, event_id: int) -> tuple[JobEvent, ...]:
+        """A job's log after an event."""
+        return jobs.events_after(self._reader, job_id, event_id)
+
+    def timings_s(self, job_id: JobId) -> Mapping[str, float]:
+        """What the rack measured of a job, by phase."""
+        return jobs.job_timings_s(self._reader, job_id)
+
+    def payload(self, job: Job) -> bytes | Path:
+        """A job's payload: itself when it is small, else the path of its file."""
+        payload = jobs.job_payload(self._reader, job.seq)
+        return self.directory.payload_path(job.id) if payload is None else payload
+
+    def result_path(self, job_id: JobId) -> Path:
+        """Where a job's result is, or will be."""
+        return self.directory.result_path(job_id)
+
+    def quantum_computer_name(self, qc_id: QcId) -> tuple[str, str]:
+        """Alias and display name, also of one that is not configured any more."""
+        return jobs.quantum_computer_name(self._reader, qc_id)
+
+    def latest_calibration(self, qc_id: QcId) -> calibrations.CalibrationSet | None:
+        """The newest calibration set of a quantum computer."""
+        return calibrations.latest_calibration(self._reader, qc_id)
+
+    def calibration(self, calibration_id: UUID) -> calibrations.CalibrationSet:
+        """A calibration set. Raises NotFound."""
+        found = calibrations.find_calibration(self._reader, calibration_id)
+        if found is None:
+            raise NotFound("calibration set", str(calibration_id))
+        return found
+
+    def observations(self, calibration_id: UUID) -> str:
+        """A set's observations as JSON text. Raises NotFound."""
+        text = calibrations.observations_of(self._reader, calibration_id)
+        if text is None:
+            raise NotFound("calibration set", str(calibration_id))
+        return text
