@@ -1,8 +1,8 @@
 """Mutated payloads against a whole labd: refused with a sentence, or executed to a valid result.
 
 The captured jobs, with few shots, are mutated byte by byte (flips, cuts, insertions, repeats) and
-field by field (numbers pushed to their edges). `LABD_FUZZ_N` sets how many: 300 by default, 5,000 in
-`make fuzz`.
+field by field (numbers pushed to their edges). `LABD_FUZZ_N` sets how many: 300 by default, 5,000
+in `make fuzz`.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def _outcome(jobs: iqm_grpc.JobsStub, qc_id: iqm.Uuid, payload: bytes, number: i
     try:
         job = jobs.SubmitJobV1(request, timeout=JOB_DEADLINE_S)
     except grpc.RpcError as error:
-        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT, (number, error)  # type: ignore[attr-defined]
-        assert len(error.details()) > 10, (number, error)  # type: ignore[attr-defined]
+        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT, (number, error)
+        assert len(error.details() or "") > 10, (number, error)
         return "refused"
     lookup = iqm.JobLookupV1(id=job.id)
     for event in jobs.SubscribeToJobV1(lookup, timeout=JOB_DEADLINE_S):
