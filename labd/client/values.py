@@ -1,0 +1,155 @@
+"""What the client hands out: frozen values made from the wire's messages."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from labd.wire import iqm_server_pb2 as wire
+
+CalibrationValue = bool | float | str | complex | list[float] | npt.NDArray[np.generic]
+
+
+class JobStatus(StrEnum):
+    """IQM's job states. The first two may still change, the others are final."""
+
+    IN_QUEUE = "IN_QUEUE"
+    EXECUTING = "EXECUTING"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+    FAILED = "FAILED"
+    INTERRUPTED = "INTERRUPTED"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job has ended."""
+        return self not in (JobStatus.IN_QUEUE, JobStatus.EXECUTING)
+
+
+class JobType(StrEnum):
+    """What a payload is: pulses, or circuits as JSON."""
+
+    PULSE = "PULSE"
+    CIRCUIT = "CIRCUIT"
+
+
+@dataclass(frozen=True, slots=True)
+class QuantumComputer:
+    """One quantum computer that the server offers; `alias` is the last part of its URL."""
+
+    id: UUID
+    alias: str
+    display_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as the server last told it.
+
+    shots, circuits: for a pulse job the playlist's repeats and segments. queue_position: 0 runs
+    next; None once the job has left the queue. error: why it did not complete, empty otherwise.
+    """
+
+    id: UUID
+    job_type: JobType
+    status: JobStatus
+    alias: str
+    shots: int
+    circuits: int
+    created_at: datetime
+    updated_at: datetime
+    execution_started_at: datetime | None = None
+    execution_ended_at: datetime | None = None
+    queue_position: int | None = None
+    error: str = ""
+
+    @property
+    def execution_s(self) -> float | None:
+        """Seconds from the start to the end of execution; None until both are known."""
+        if self.execution_started_at is None or self.execution_ended_at is None:
+            return None
+        return (self.execution_ended_at - self.execution_started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the playing of a job has come: playlist repeats over all soft-sweep spots."""
+
+    shots_done: int
+    shots_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationSet:
+    """An immutable calibration set. observations: value per observation name, SI units."""
+
+    id: UUID
+    observations: Mapping[str, CalibrationValue]
+
+    def number(self, name: str) -> float:
+        """A scalar observation. Raises KeyError if there is none, TypeError if it is no scalar."""
+        value = self.observations[name]
+        if isinstance(value, bool | int | float):
+            return float(value)
+        raise TypeError(f"{name} is not a number but {type(value).__name__}")
+
+
+def job_of(message: wire.JobV1) -> Job:
+    """The frozen value of a job message."""
+    return Job(
+        id=uuid_of(message.id),
+        job_type=JobType(wire.JobType.Name(message.type)),
+        status=JobStatus(wire.JobStatus.Name(message.status)),
+        alias=message.quantum_computer.alias,
+        shots=message.input.shots,
+        circuits=message.input.circuits,
+        created_at=_instant(message.created_at),
+        updated_at=_instant(message.updated_at),
+        execution_started_at=_instant(message.execution_started_at)
+        if message.HasField("execution_started_at")
+        else None,
+        execution_ended_at=_instant(message.execution_ended_at)
+        if message.HasField("execution_ended_at")
+        else None,
+        queue_position=message.queue_position if message.HasField("queue_position") else None,
+        error=message.error,
+    )
+
+
+def uuid_of(message: wire.Uuid) -> UUID:
+    """A UUID from either of its two forms on the wire."""
+    return UUID(bytes=message.raw) if message.HasField("raw") else UUID(message.str)
+
+
+def calibration_of(document: bytes) -> CalibrationSet:
+    """The calibration set in IQM's JSON (arrays and complex numbers in their tagged objects)."""
+    parsed = json.loads(document)
+    observations = {
+        name: _calibration_value(observation["value"])
+        for name, observation in parsed["observations"].items()
+    }
+    return CalibrationSet(UUID(parsed["calibration_set_id"]), observations)
+
+
+def _calibration_value(value: CalibrationValue | Mapping[str, object]) -> CalibrationValue:
+    if not isinstance(value, Mapping):
+        return value
+    if "__complex__" in value:
+        return complex(float(str(value["real"])), float(str(value["imag"])))
+    raw = base64.b64decode(str(value["data"]))
+    shape = value["shape"]
+    array = np.frombuffer(raw, dtype=np.dtype(str(value["dtype"])))
+    return array.reshape(shape if isinstance(shape, list) else ())
+
+
+def _instant(stamp: Timestamp) -> datetime:
+    return stamp.ToDatetime(tzinfo=UTC)
