@@ -58,6 +58,12 @@ class OwnLab:
             answer = json.loads(control.makefile().readline())
         assert answer.get("ok"), answer
 
+    def queued_jobs(self) -> list[str]:
+        """Ids of the jobs that wait in the queue."""
+        command = [str(self._bin / "labctl"), "--url", self.url, "list", "--json"]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True)
+        return [job["id"] for job in json.loads(listed.stdout) if job["status"] == "IN_QUEUE"]
+
     def close(self) -> None:
         """End both processes."""
         if self._daemon is not None:

@@ -1,4 +1,4 @@
-"""What is published works: the wheel and the sdist hold all that labd needs, and nothing of a machine."""
+"""What is published works: the wheel and the sdist hold all that labd needs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def test_the_wheel_runs_from_a_place_of_its_own(dist: Path, tmp_path: Path) -> N
 def test_the_sdist_holds_sources_tests_and_docs(dist: Path) -> None:
     (sdist,) = dist.glob("*.tar.gz")
 
-    names = {"/".join(name.split("/")[1:]) for name in tarfile.open(sdist).getnames()}
+    with tarfile.open(sdist) as archive:
+        names = {"/".join(name.split("/")[1:]) for name in archive.getnames()}
 
     assert {"proto/labd/wire/iqm_server.proto", "config/labd.toml", "Makefile"} <= names
     assert {"README.md", "LICENSE", "CHANGELOG.md", "tests/compat/test_pulla.py"} <= names
