@@ -1,7 +1,7 @@
 """`wiring.toml` read into `labd.core.wiring` values, or refused with every mistake in it at once.
 
 Two passes: pydantic checks keys and types table by table; then the cross checks, for which more
-than one table must be known: which outputs are taken, whether a marker belongs to an AWG that plays,
+than one table must be known: which outputs are taken, whether a marker belongs to a playing AWG,
 and so on. Where the first pass refused a table, the cross checks that need it are left out.
 """
 
