@@ -31,14 +31,16 @@ from labd.client.errors import (
     WaitTimeout,
 )
 from labd.client.program import Program
-from labd.client.results import Results, unpack_results
+from labd.client.results import Array, Results, unpack_results
 from labd.client.segment import Segment
 from labd.client.shape import Acquired, Axis, Method, ResultShape
 from labd.client.tables import Grid, Readout, TimeTrace
-from labd.client.values import CalibrationSet, Job, JobStatus, JobType, Progress, QuantumComputer
+from labd.client.values import CalibrationSet, Job, Progress, QuantumComputer
+from labd.core.jobs import JobState, JobType
 
 __all__ = [
     "Acquired",
+    "Array",
     "Axis",
     "CalibrationSet",
     "Client",
@@ -51,7 +53,7 @@ __all__ = [
     "InvalidRequest",
     "Job",
     "JobNotCompleted",
-    "JobStatus",
+    "JobState",
     "JobType",
     "Method",
     "NotAllowed",

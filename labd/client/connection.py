@@ -22,14 +22,13 @@ from labd.client.tables import Grid
 from labd.client.values import (
     CalibrationSet,
     Job,
-    JobStatus,
-    JobType,
     Progress,
     QuantumComputer,
     calibration_of,
     job_of,
     uuid_of,
 )
+from labd.core.jobs import JobState, JobType
 from labd.wire import iqm_server_pb2 as wire
 from labd.wire import lab_pb2 as lab
 
@@ -199,7 +198,7 @@ class Client:
 
     def _demand_completed(self, job_id: JobId) -> None:
         job = self.job(job_id)
-        if job.status is not JobStatus.COMPLETED:
+        if job.status is not JobState.COMPLETED:
             raise JobNotCompleted(str(job.id), job.status, job.error)
 
 

@@ -12,8 +12,6 @@ import grpc
 from google.protobuf import json_format, struct_pb2
 from google.protobuf.message import DecodeError
 
-from labd.core.errors import Problem
-
 
 @dataclass(eq=False)
 class ClientError(Exception):
@@ -21,13 +19,13 @@ class ClientError(Exception):
 
     message: the server's sentence. code: gRPC's name, such as ``NOT_FOUND``. error_code: the API's
     name of the reason, such as ``invalid_payload``; empty where the server gave none.
-    problems: every mistake that the server listed, in its order.
+    problems: a sentence for every mistake that the server listed, in its order.
     """
 
     message: str
     code: str = "UNKNOWN"
     error_code: str = ""
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """The sentence alone."""
@@ -123,15 +121,12 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _problems(details: bytes) -> Iterator[Problem]:
-    """The mistakes in a serialised google.protobuf.Value: a list, alone or as "problems"."""
+def _problems(details: bytes) -> Iterator[str]:
+    """The sentences under "errors" in a serialised google.protobuf.Value."""
     try:
         value = json_format.MessageToDict(struct_pb2.Value.FromString(details))
     except (DecodeError, json_format.Error):
         return
-    listed = value.get("problems") if isinstance(value, dict) else value
+    listed = value.get("errors") if isinstance(value, dict) else None
     for item in listed if isinstance(listed, list) else ():
-        if isinstance(item, dict):
-            yield Problem(where=str(item.get("where", "")), what=str(item.get("what", "")))
-        elif isinstance(item, str):
-            yield Problem(where="", what=item)
+        yield str(item)

@@ -7,39 +7,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from labd.core.jobs import JobState, JobType
 from labd.wire import iqm_server_pb2 as wire
 
 CalibrationValue = bool | float | str | complex | list[float] | npt.NDArray[np.generic]
-
-
-class JobStatus(StrEnum):
-    """IQM's job states. The first two may still change, the others are final."""
-
-    IN_QUEUE = "IN_QUEUE"
-    EXECUTING = "EXECUTING"
-    COMPLETED = "COMPLETED"
-    CANCELLED = "CANCELLED"
-    FAILED = "FAILED"
-    INTERRUPTED = "INTERRUPTED"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the job has ended."""
-        return self not in (JobStatus.IN_QUEUE, JobStatus.EXECUTING)
-
-
-class JobType(StrEnum):
-    """What a payload is: pulses, or circuits as JSON."""
-
-    PULSE = "PULSE"
-    CIRCUIT = "CIRCUIT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +38,7 @@ class Job:
 
     id: UUID
     job_type: JobType
-    status: JobStatus
+    status: JobState
     alias: str
     shots: int
     circuits: int
@@ -108,7 +85,7 @@ def job_of(message: wire.JobV1) -> Job:
     return Job(
         id=uuid_of(message.id),
         job_type=JobType(wire.JobType.Name(message.type)),
-        status=JobStatus(wire.JobStatus.Name(message.status)),
+        status=JobState(wire.JobStatus.Name(message.status)),
         alias=message.quantum_computer.alias,
         shots=message.input.shots,
         circuits=message.input.circuits,

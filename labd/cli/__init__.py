@@ -1,0 +1,1 @@
+"""The commands: labd, labctl and what they print."""

@@ -1,0 +1,89 @@
+"""Jobs and results in formats for other programs: JSON-able objects and npz files."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from labd.client import Job, Results
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+def job_facts(job: Job) -> dict[str, str | int | float | None]:
+    """A job as JSON: ids and states as text, instants in ISO 8601 (UTC), durations in seconds."""
+    return {
+        "id": str(job.id),
+        "type": job.job_type.value,
+        "status": job.status.value,
+        "quantum_computer": job.alias,
+        "shots": job.shots,
+        "circuits": job.circuits,
+        "queue_position": job.queue_position,
+        "error": job.error or None,
+        "created_at": job.created_at.isoformat(),
+        "updated_at": job.updated_at.isoformat(),
+        "execution_started_at": _iso(job.execution_started_at),
+        "execution_ended_at": _iso(job.execution_ended_at),
+        "execution_s": job.execution_s,
+    }
+
+
+def results_facts(job_id: str, results: Results) -> dict[str, Json]:
+    """Results as JSON. values: nested lists (spots, bins, triggers[, samples]); complex [re, im].
+
+    counts: per segment, where there are single-shot bits and no soft sweep.
+    """
+    shape = results.shape
+    facts: dict[str, Json] = {
+        "job": job_id,
+        "shots": shape.n_shots,
+        "bins": shape.n_bins,
+        "segments": shape.n_segments,
+        "axes": [
+            {name: points.tolist() for name, points in axis.values.items()} for axis in shape.axes
+        ],
+        "labels": {
+            label: {
+                "method": shape.labels[label].method.value,
+                "segments": list(shape.labels[label].segments),
+                "values": _nested(stacked(results, label)),
+            }
+            for label in results
+        },
+    }
+    if shape.is_single_shot and not shape.axes:
+        facts["counts"] = [
+            dict[str, Json](results.counts(segment=segment)) for segment in range(shape.n_segments)
+        ]
+    return facts
+
+
+def save_npz(results: Results, path: Path) -> None:
+    """One array per label, and one per swept setting, named ``axis<number>/<setting>``."""
+    arrays = {label: stacked(results, label) for label in results}
+    for number, axis in enumerate(results.shape.axes):
+        for name, points in axis.values.items():
+            arrays[f"axis{number}/{name}"] = points
+    with path.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def stacked(results: Results, label: str) -> npt.NDArray[np.generic]:
+    """All spots of a label, shape (n_spots, n_bins, n_triggers[, n_samples of a time trace])."""
+    spots = range(len(results[label]))
+    return np.stack([results.array(label, spot=spot) for spot in spots])
+
+
+def _nested(array: npt.NDArray[np.generic]) -> Json:
+    if np.iscomplexobj(array):
+        array = np.stack([array.real, array.imag], axis=-1)
+    nested: Json = array.tolist()
+    return nested
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()
