@@ -1,0 +1,232 @@
+"""Dispersive readout: what the resonators put onto the line while the qubits sit in, or fall out of, levels.
+
+Each resonator is a one-pole band-pass in the frame of the probe's carrier,
+
+    dy/dt = (-kappa / 2 + 2 pi i (f_level - f_carrier)) y + kappa / 2 x,
+
+x the probe in volts at the AWG, held constant over a sample. The line's output is the sum of
+line_gain * y over all resonators: a tone leaks through its neighbours exactly as their tails let it. The
+filter is linear, so a qubit that jumps in mid-window only starts a new ring-down towards its new level's
+response. Two levels that differ by a field d dephase the qubit at kappa |d|^2 / 2 in photons (Gambetta
+et al. 2006).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from labd_drivers.sim.physics.chip import N_LEVELS, Chip
+from labd_drivers.sim.physics.evolve import LevelArray
+from labd_drivers.sim.physics.propagate import ComplexArray, FloatArray
+
+RINGDOWN_LINEWIDTHS = 14.0
+"""A field is forgotten after this many 1 / kappa: it has fallen to 1e-3."""
+
+_BLOCK_SAMPLES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the resonators do in one burst and the ring-down after it.
+
+    forced: complex128 (n_qubits, 3, n_samples), fields in volts of the probe, for a qubit that stays in
+        a level, from an empty resonator; sample n is the field at the end of that sample.
+    poles: complex128 (n_qubits, 3), factor on a free field per sample.
+    dephasing: float64 (n_qubits,), exponent by which the burst shrinks each qubit's coherence.
+    n_burst_samples: how many of the samples belong to the burst.
+    """
+
+    forced: ComplexArray
+    poles: ComplexArray
+    dephasing: FloatArray
+    n_burst_samples: int
+
+    def ring(self, qubit: int, level: int, start: int, stop: int) -> ComplexArray:
+        """Decay of a field that was 1 at the burst's start, for samples [start, stop)."""
+        steps = np.arange(start + 1, stop + 1)
+        decay: ComplexArray = self.poles[qubit, level] ** steps
+        return decay
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A qubit changes its level after a burst's sample `sample`."""
+
+    sample: int
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the qubits did during one burst.
+
+    levels: int8 (n_qubits, n_shots), at the burst's start.
+    jumps: per (qubit, shot) that jumps, its jumps in order of time.
+    fields: complex128 (n_qubits, n_shots), left in the resonators by an earlier burst, or None.
+    """
+
+    levels: LevelArray
+    jumps: Mapping[tuple[int, int], tuple[Jump, ...]]
+    fields: ComplexArray | None
+
+
+def ringdown_samples(chip: Chip, sample_rate_hz: float) -> int:
+    """Samples after which no resonator remembers its field."""
+    slowest_hz = min(qubit.resonator.linewidth_hz for qubit in chip.qubits)
+    return int(RINGDOWN_LINEWIDTHS / (2.0 * np.pi * slowest_hz) * sample_rate_hz) + 1
+
+
+def response_of(
+    chip: Chip, probe: ComplexArray, carrier_hz: float, sample_rate_hz: float
+) -> Response:
+    """Response of all resonators to a burst. probe: complex128 (n_samples,), volts at the AWG."""
+    dt_s = 1.0 / sample_rate_hz
+    kappa = 2.0 * np.pi * np.array([[q.resonator.linewidth_hz] for q in chip.qubits])
+    levels_hz = np.array([q.resonator.levels_hz for q in chip.qubits])
+    rates = -kappa / 2.0 + 2.0j * np.pi * (levels_hz - carrier_hz)
+    poles = np.exp(rates * dt_s)
+    gains = (poles - 1.0) / rates * kappa / 2.0
+    drive = np.concatenate([probe, np.zeros(ringdown_samples(chip, sample_rate_hz))])
+    forced = _filtered(drive, poles.reshape(-1), gains.reshape(-1))
+    forced = forced.reshape(len(chip.qubits), N_LEVELS, drive.size)
+    apart = np.sum(np.abs(forced[:, 1] - forced[:, 0]) ** 2, axis=1) * dt_s
+    dephasing = chip.probe_line.photons_per_v2 * kappa[:, 0] / 2.0 * apart
+    return Response(forced, poles, dephasing, int(probe.size))
+
+
+def _filtered(drive: ComplexArray, poles: ComplexArray, gains: ComplexArray) -> ComplexArray:
+    """y[n] = pole y[n-1] + gain x[n] for every pole; (n_poles, n_samples), block by block."""
+    output = np.empty((poles.size, drive.size), dtype=np.complex128)
+    powers = poles[:, None] ** np.arange(1, _BLOCK_SAMPLES + 1)
+    field = np.zeros((poles.size, 1), dtype=np.complex128)
+    for start in range(0, drive.size, _BLOCK_SAMPLES):
+        block = drive[start : start + _BLOCK_SAMPLES]
+        growth = powers[:, : block.size]
+        summed = np.cumsum(block * gains[:, None] / growth, axis=1)
+        output[:, start : start + block.size] = growth * (summed + field)
+        field = output[:, start + block.size - 1 : start + block.size]
+    return output
+
+
+class LineOutput:
+    """The line's noiseless output for one burst and one record window, over shots.
+
+    start, stop: samples of the response that fall into the record, on the burst's own count.
+    """
+
+    def __init__(
+        self, chip: Chip, response: Response, reading: Reading, start: int, stop: int
+    ) -> None:
+        self._gains = np.array([qubit.resonator.line_gain for qubit in chip.qubits])
+        self._response = response
+        self._reading = reading
+        self._start, self._stop = start, stop
+        weights = N_LEVELS ** np.arange(len(chip.qubits))
+        codes, self._row = np.unique(weights @ reading.levels, return_inverse=True)
+        levels = (codes[:, None] // weights) % N_LEVELS
+        window = response.forced[:, :, start:stop] * self._gains[:, None, None]
+        table = np.zeros((codes.size, stop - start), dtype=np.complex128)
+        for qubit in range(len(chip.qubits)):
+            table += window[qubit, levels[:, qubit]]
+        self._table = table.astype(np.complex64)
+        self._moved: dict[int, list[int]] = {}
+        for qubit, shot in reading.jumps:
+            self._moved.setdefault(shot, []).append(qubit)
+
+    def rows(self, shots: npt.NDArray[np.intp]) -> npt.NDArray[np.complex64]:
+        """complex64 (n, stop - start), volts at the digitizer, for some of the shots."""
+        rows: npt.NDArray[np.complex64] = self._table[self._row[shots]]
+        if self._reading.fields is not None:
+            self._add_fields(rows, shots)
+        for place, shot in enumerate(shots.tolist()):
+            for qubit in self._moved.get(shot, ()):
+                rows[place] += self._jumped(qubit, shot)
+        return rows
+
+    def _add_fields(self, rows: npt.NDArray[np.complex64], shots: npt.NDArray[np.intp]) -> None:
+        fields, levels = self._reading.fields, self._reading.levels
+        if fields is None:
+            return
+        for qubit in range(levels.shape[0]):
+            for level in np.unique(levels[qubit, shots]).tolist():
+                chosen = levels[qubit, shots] == level
+                ring = self._response.ring(qubit, level, self._start, self._stop)
+                scaled = self._gains[qubit] * fields[qubit, shots[chosen]]
+                rows[chosen] += (scaled[:, None] * ring).astype(np.complex64)
+
+    def _jumped(self, qubit: int, shot: int) -> npt.NDArray[np.complex64]:
+        """What a jump adds to the row of a qubit that had stayed in its level."""
+        reading, response = self._reading, self._response
+        old = int(reading.levels[qubit, shot])
+        stayed = response.forced[qubit, old].copy()
+        if reading.fields is not None:
+            ring = response.ring(qubit, old, 0, stayed.size)
+            stayed += reading.fields[qubit, shot] * ring
+        field = follow(response, qubit, stayed, reading.jumps[qubit, shot])
+        change = (field - stayed)[self._start : self._stop]
+        return (self._gains[qubit] * change).astype(np.complex64)
+
+
+def follow(
+    response: Response, qubit: int, stayed: ComplexArray, jumps: Sequence[Jump]
+) -> ComplexArray:
+    """Field of a resonator whose qubit jumps. stayed: what it would have been without."""
+    field = stayed.copy()
+    for jump in jumps:
+        forced = response.forced[qubit, jump.level, : field.size]
+        steps = np.arange(1, field.size - jump.sample)
+        free = (field[jump.sample] - forced[jump.sample]) * response.poles[
+            qubit, jump.level
+        ] ** steps
+        field[jump.sample + 1 :] = forced[jump.sample + 1 :] + free
+    return field
+
+
+def fields_after(response: Response, reading: Reading) -> ComplexArray:
+    """complex128 (n_qubits, n_shots): fields in the resonators at the burst's end."""
+    last = response.n_burst_samples - 1
+    n_qubits, n_shots = reading.levels.shape
+    fields = np.empty((n_qubits, n_shots), dtype=np.complex128)
+    for qubit in range(n_qubits):
+        fields[qubit] = response.forced[qubit, :, last][reading.levels[qubit]]
+        if reading.fields is not None:
+            decay = response.poles[qubit] ** (last + 1)
+            fields[qubit] += reading.fields[qubit] * decay[reading.levels[qubit]]
+    for (qubit, shot), jumps in reading.jumps.items():
+        stayed = response.forced[qubit, reading.levels[qubit, shot], : last + 1].copy()
+        if reading.fields is not None:
+            ring = response.ring(qubit, int(reading.levels[qubit, shot]), 0, last + 1)
+            stayed += reading.fields[qubit, shot] * ring
+        fields[qubit, shot] = follow(response, qubit, stayed, jumps)[last]
+    return fields
+
+
+def jumps_of(
+    levels: LevelArray, transfer: FloatArray, n_samples: int, dt_s: float, rng: np.random.Generator
+) -> tuple[LevelArray, dict[int, tuple[Jump, ...]]]:
+    """Draw one qubit's jumps during a burst.
+
+    levels: int8 (n_shots,). transfer: float64 (3, 3), 1/s. Returns the final levels, int8 (n_shots,),
+    and the jumps of the shots that have any.
+    """
+    leaving = -np.diag(transfer)
+    ladder = np.cumsum(np.where(np.eye(N_LEVELS, dtype=bool), 0.0, transfer), axis=0)
+    final = levels.copy()
+    times = np.zeros(levels.size)
+    jumps: dict[int, tuple[Jump, ...]] = {}
+    moving = np.arange(levels.size)
+    while moving.size:
+        rates = leaving[final[moving]]
+        with np.errstate(divide="ignore"):
+            times[moving] += rng.standard_exponential(moving.size) / rates / dt_s
+        moving = moving[times[moving] < n_samples - 1]
+        ticket = rng.random(moving.size) * leaving[final[moving]]
+        final[moving] = (ticket >= ladder[:, final[moving]]).sum(axis=0).astype(np.int8)
+        for shot in moving.tolist():
+            jump = Jump(int(times[shot]), int(final[shot]))
+            jumps[shot] = (*jumps.get(shot, ()), jump)
+    return final, jumps
