@@ -1,8 +1,8 @@
 """The rig port: how a kind of rack plays programs.
 
-A rig lives in `labd_drivers` (or in a lab's own package) and is named in `wiring.toml` by the dotted
-path of its module. That module must import without qcodes or any I/O, because the daemon loads it to
-check payloads; it holds the pure half and opens the I/O half on demand:
+A rig lives in `labd_drivers` (or in a lab's own package) and is named in `wiring.toml` by the
+dotted path of its module. That module must import without qcodes or any I/O, because the daemon
+loads it to check payloads; it holds the pure half and opens the I/O half on demand:
 
     LIMITS: RigLimits
     def check(program: RigProgram, wiring: Wiring) -> tuple[Problem, ...]
@@ -56,12 +56,19 @@ class StationParameter(Protocol):
         """Tell the instrument."""
 
 
+class RunInterrupted(Exception):
+    """A `run` that ended early because it was told to; nothing is wrong."""
+
+
 class Rig(Protocol):
-    """One rack, open. All calls come from one thread.
+    """One rack, open. All calls but `interrupt` come from one thread.
 
     Every method raises `labd.core.errors.InstrumentFault` naming the instrument when one refuses,
     is silent or lies; afterwards `make_safe` and `close` still work.
     """
+
+    def lost(self) -> tuple[str, ...]:
+        """Which instruments are not as they were left: silent, or off and on again. Sentences."""
 
     def apply(self, settings: Mapping[str, SettingValue]) -> None:
         """Set station parameters to setting values (by setting name, already within limits)."""
@@ -73,7 +80,13 @@ class Rig(Protocol):
         """Most shots of the loaded program that one `run` can take (digitizer memory)."""
 
     def run(self, n_shots: int) -> Records:
-        """Play the loaded program n_shots times and return its records; blocks until read out."""
+        """Play the loaded program n_shots times and return its records; blocks until read out.
+
+        Raises RunInterrupted if `interrupt` was called since the last `stop`.
+        """
+
+    def interrupt(self) -> None:
+        """From another thread: let the `run` in progress end early. `stop` takes it back."""
 
     def stop(self) -> None:
         """Stop playing. Idempotent, safe in any state."""

@@ -1,0 +1,196 @@
+"""One instrument and what is needed to trust it: a lock, deadlines, its error queue.
+
+QCoDeS drivers are not thread safe, read no error queue, and believe what they sent. So all talk to
+an instrument stands inside `Link.doing`, which holds the instrument's lock and turns whatever goes
+wrong into an InstrumentFault that names the instrument, what was being done and what its error
+queue says; and every programming phase ends with `Link.settle`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from struct import error as StructError  # noqa: N812
+from typing import Final
+
+from pyvisa.errors import Error as PyVisaError
+from pyvisa_py.protocols.rpc import RPCError
+from qcodes.instrument import VisaInstrument
+
+from labd.core.errors import InstrumentFault
+
+_log = logging.getLogger(__name__)
+
+TROUBLE: Final = (
+    PyVisaError,
+    RPCError,
+    StructError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+)
+"""What drivers and VISA raise when an instrument is silent, gone, or answers nonsense.
+
+TimeoutError is an OSError, UnicodeDecodeError a ValueError, a QCoDeS mapping's KeyError a
+LookupError.
+"""
+
+MAX_ERRORS: Final = 40
+"""An error queue longer than this is not read to its end."""
+MAX_MESSAGE_BYTES: Final = 16_384
+"""Commands are sent together up to this size."""
+RECOVERY_TIMEOUT_S: Final = 1.0
+"""How long an instrument in trouble is given to answer for its error queue."""
+
+_POWER_ON, _ERRORS = 0x80, 0x3C
+
+ErrorReader = Callable[[VisaInstrument], tuple[str, ...]]
+
+
+def scpi_errors(driver: VisaInstrument) -> tuple[str, ...]:
+    """Everything in the error queue of a SCPI instrument, oldest first; the queue is then empty."""
+    errors: list[str] = []
+    for _ in range(MAX_ERRORS):
+        answer = driver.ask("SYSTem:ERRor?").strip()
+        if int(answer.partition(",")[0]) == 0:
+            break
+        errors.append(answer)
+    return tuple(errors)
+
+
+def tektronix_scope_errors(driver: VisaInstrument) -> tuple[str, ...]:
+    """The events of a Tektronix scope: their texts can be read after `*ESR?` has been."""
+    if not int(driver.ask("*ESR?")) & _ERRORS:
+        return ()
+    return (driver.ask("ALLEv?").strip(),)
+
+
+class Link:
+    """One instrument. Everything that is said to it goes through here, one thread at a time."""
+
+    def __init__(
+        self, name: str, driver: VisaInstrument, errors_of: ErrorReader = scpi_errors
+    ) -> None:
+        self.name = name
+        self.driver = driver
+        self._errors_of = errors_of
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """Hold the instrument while doing this; whatever goes wrong is an InstrumentFault."""
+        with self._lock:
+            try:
+                yield
+            except InstrumentFault:
+                raise
+            except TROUBLE as error:
+                raise self._fault(what, error) from error
+
+    def settle(self, what: str, timeout_s: float | None = None) -> None:
+        """Wait until all that was sent is done; raise InstrumentFault if any of it was refused."""
+        with self.doing(what), self.deadline(timeout_s):
+            self.driver.ask("*OPC?")
+            errors = self._errors_of(self.driver)
+        if errors:
+            raise InstrumentFault(self.name, what, f"it refused: {'; '.join(errors)}")
+
+    def clear(self) -> None:
+        """Empty the error queue and the event register, and forget what is in them."""
+        with self.doing("clearing its status"):
+            self.driver.write("*CLS")
+            self._errors_of(self.driver)
+            self.driver.ask("*ESR?")
+
+    def trouble(self) -> str:
+        """A sentence if the instrument is silent or was switched off and on; else nothing."""
+        try:
+            with self.doing("asking for its status"):
+                has_restarted = int(self.driver.ask("*ESR?")) & _POWER_ON
+        except InstrumentFault as fault:
+            return str(fault)
+        return f"{self.name} was switched off and on" if has_restarted else ""
+
+    def send(self, what: str, commands: Iterable[str]) -> None:
+        """Send many commands in few messages. Each must be absolute; refusals show in `settle`."""
+        with self.doing(what):
+            message = ""
+            for command in commands:
+                if message and len(message) + len(command) > MAX_MESSAGE_BYTES:
+                    self.driver.visa_handle.write_raw(f"{message}\n".encode("ascii"))
+                    message = ""
+                message += f";:{command}" if message else command
+            if message:
+                self.driver.visa_handle.write_raw(f"{message}\n".encode("ascii"))
+
+    def send_block(self, what: str, command: str, payload: bytes) -> None:
+        """Send a command that ends in a definite block."""
+        size = str(len(payload))
+        head = f"{command}#{len(size)}{size}".encode("ascii")
+        with self.doing(what):
+            self.driver.visa_handle.write_raw(b"".join((head, payload, b"\n")))
+
+    def _fault(self, what: str, error: BaseException) -> InstrumentFault:
+        """The fault to be raised, after the instrument has been cleared if it can be."""
+        sentence = str(error).strip().split("\n", 1)[0] or type(error).__name__
+        try:
+            with self.deadline(RECOVERY_TIMEOUT_S):
+                self.driver.device_clear()
+                errors = self._errors_of(self.driver)
+        except TROUBLE as worse:
+            _log.info("%s does not recover: %s", self.name, worse)
+            return InstrumentFault(self.name, what, f"{sentence} (and it no longer answers)")
+        if errors:
+            sentence += f"; its error queue says {'; '.join(errors)}"
+        return InstrumentFault(self.name, what, sentence)
+
+    @contextmanager
+    def deadline(self, timeout_s: float | None) -> Iterator[None]:
+        """Another deadline for the calls inside; None leaves the instrument's own."""
+        before = self.driver.visa_handle.timeout
+        if timeout_s is not None:
+            self.driver.visa_handle.timeout = timeout_s * 1000.0
+        try:
+            yield
+        finally:
+            self.driver.visa_handle.timeout = before
+
+
+class Crew:
+    """Threads for work on several instruments at once: one piece of work for each instrument."""
+
+    def __init__(self, n_instruments: int) -> None:
+        self._pool = ThreadPoolExecutor(max(n_instruments, 1), thread_name_prefix="instrument")
+
+    def do(self, work: Mapping[str, Callable[[], None]]) -> None:
+        """Do all of it, side by side. Raises the first fault, in order, after all have ended."""
+        faults = self.try_all(work)
+        if faults:
+            raise faults[0]
+
+    def try_all(self, work: Mapping[str, Callable[[], None]]) -> tuple[InstrumentFault, ...]:
+        """Do all of it, side by side, and give back the faults instead of raising one."""
+        if len(work) == 1:
+            return _try(*work.values())
+        pending: list[Future[tuple[InstrumentFault, ...]]] = [
+            self._pool.submit(_try, one) for one in work.values()
+        ]
+        return tuple(fault for future in pending for fault in future.result())
+
+    def dismiss(self) -> None:
+        """End the threads, which are idle."""
+        self._pool.shutdown()
+
+
+def _try(work: Callable[[], None]) -> tuple[InstrumentFault, ...]:
+    try:
+        work()
+    except InstrumentFault as fault:
+        return (fault,)
+    return ()

@@ -1,0 +1,211 @@
+"""The station: QCoDeS instruments opened from the lab's station file, checked, closed in reverse.
+
+The file is QCoDeS' own format, untouched. It names classes that are imported and so it is code:
+a file that others may write to is refused. Instruments are opened side by side, because most of an
+opening is waiting; nothing is snapshot, because some getters take seconds.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import socket
+import stat
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyvisa
+from pyvisa.constants import InterfaceType, ResourceAttribute
+from pyvisa.resources import MessageBasedResource
+from qcodes.instrument import Instrument, VisaInstrument
+from qcodes.station import Station
+
+from labd.core.errors import BadFile, Problem
+
+_log = logging.getLogger(__name__)
+
+CHUNK_BYTES: Final = 1 << 20
+"""How much is read from an instrument at once: VISA's 20 KiB cost a factor on large blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An instrument's answer to ``*IDN?``, by its name in the station."""
+
+    name: str
+    model: str
+    serial: str
+    firmware: str
+
+
+@dataclass(eq=False)
+class StationUnavailable(Exception):
+    """Instruments that cannot be opened. faults: a sentence for each, naming it and its address."""
+
+    faults: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """All sentences."""
+        return "; ".join(self.faults)
+
+
+class OpenStation(Mapping[str, object]):
+    """The station's instruments by name, in the order of the file, all of them open."""
+
+    def __init__(
+        self, instruments: Mapping[str, Instrument], identities: tuple[Identity, ...]
+    ) -> None:
+        self._instruments = dict(instruments)
+        self.identities = identities
+
+    def __getitem__(self, name: str) -> Instrument:
+        return self._instruments[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._instruments)
+
+    def __len__(self) -> int:
+        return len(self._instruments)
+
+    def close(self) -> None:
+        """Close the instruments in reverse order of opening. Idempotent."""
+        _close(list(self._instruments.values()))
+
+
+def open_station(path: Path) -> OpenStation:
+    """Open every instrument of the station file.
+
+    Raises BadFile if others may write to the file or it is no station file, StationUnavailable if
+    an instrument cannot be opened; then none stays open.
+    """
+    _demand_own_file(path)
+    station = _read(path)
+    configs = station.config["instruments"] if station.config is not None else {}
+    names = [str(name) for name in configs]
+    # pyvisa keeps a resource manager as long as somebody does; made in one thread, used by many.
+    managers = [pyvisa.ResourceManager(visalib) for visalib in sorted(_visalibs(configs))]
+    with ThreadPoolExecutor(max(len(names), 1), thread_name_prefix="opening") as pool:
+        openings = {name: pool.submit(_open, station, name, configs[name]) for name in names}
+    faults = _faults_of(openings, configs)
+    opened = {name: openings[name].result() for name in names if name not in faults}
+    if faults:
+        openings.clear()
+        _close([instrument for instrument, _ in opened.values()])
+        gc.collect()  # half-made drivers hold their connections until they are collected
+        raise StationUnavailable(tuple(faults.values()))
+    del managers
+    return OpenStation(
+        {name: instrument for name, (instrument, _) in opened.items()},
+        tuple(identity for _, identity in opened.values()),
+    )
+
+
+class _Station(Station):
+    """QCoDeS' station reads its file again for each instrument; read once, it serves threads."""
+
+    _is_read = False
+
+    def load_config_files(self, *filenames: str) -> None:
+        if not self._is_read:
+            super().load_config_files(*filenames)
+            self._is_read = True
+
+
+def _demand_own_file(path: Path) -> None:
+    """Refuse a station file that anyone but root or ourselves may change."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise BadFile(str(path), (Problem("", f"cannot be read: {error.strerror}"),)) from error
+    problems = []
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        problems.append(Problem("", "is writable by group or others; it is code: chmod go-w"))
+    if status.st_uid not in (0, os.geteuid()):
+        problems.append(Problem("", f"belongs to user {status.st_uid}; it is code: chown it"))
+    if problems:
+        raise BadFile(str(path), tuple(problems))
+
+
+def _read(path: Path) -> Station:
+    try:
+        return _Station(config_file=str(path), default=False, use_monitor=False)
+    except Exception as error:  # YAML, schema and QCoDeS each have their own
+        raise BadFile(str(path), (Problem("", f"is no station file: {error}"),)) from error
+
+
+def _visalibs(configs: Mapping[str, Mapping[str, object]]) -> set[str]:
+    inits = [config.get("init") for config in configs.values()]
+    libraries = [init.get("visalib", "") for init in inits if isinstance(init, Mapping)]
+    return {str(library) for library in libraries if library}
+
+
+def _faults_of(
+    openings: Mapping[str, Future[tuple[Instrument, Identity]]],
+    configs: Mapping[str, Mapping[str, object]],
+) -> dict[str, str]:
+    """A sentence for each instrument that did not open, by its name."""
+    faults: dict[str, str] = {}
+    for name, opening in openings.items():
+        error = opening.exception()
+        if error is not None:
+            what = str(error).strip().split("\n", 1)[0] or type(error).__name__
+            faults[name] = f"{name} at {configs[name].get('address', 'no address')}: {what}"
+            _log.info("cannot open %s", name, exc_info=error)
+            error.__traceback__ = None
+    return faults
+
+
+def _open(station: Station, name: str, config: Mapping[str, object]) -> tuple[Instrument, Identity]:
+    """One instrument, open, identified, its connection tuned."""
+    address = str(config.get("address", ""))
+    if address.upper().endswith("::SOCKET"):
+        init = config.get("init")
+        visalib = init.get("visalib", "") if isinstance(init, Mapping) else ""
+        resource = _open_socket(address, str(visalib))
+        instrument = station.load_instrument(
+            name, update_snapshot=False, resource=resource, address=None, visalib=None
+        )
+    else:
+        instrument = station.load_instrument(name, update_snapshot=False)
+    if isinstance(instrument, VisaInstrument):
+        _tune(instrument.visa_handle)
+    idn = {key: str(value or "") for key, value in instrument.get_idn().items()}
+    identity = Identity(name, idn.get("model", ""), idn.get("serial", ""), idn.get("firmware", ""))
+    if isinstance(instrument, VisaInstrument) and not identity.model:
+        instrument.close()
+        raise TimeoutError("it accepts the connection but does not say who it is (*IDN?)")
+    return instrument, identity
+
+
+def _open_socket(address: str, visalib: str) -> MessageBasedResource:
+    """A raw socket without Nagle's delay, which costs 40 ms for every write before a query."""
+    manager = pyvisa.ResourceManager(visalib)
+    resource = manager.open_resource(address)
+    if not isinstance(resource, MessageBasedResource):
+        resource.close()
+        raise TypeError(f"{address} is no message based resource")
+    sessions = getattr(manager.visalib, "sessions", {})  # pyvisa-py's; others set it themselves
+    connection = getattr(sessions.get(resource.session), "interface", None)
+    if isinstance(connection, socket.socket):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return resource
+
+
+def _tune(resource: MessageBasedResource) -> None:
+    """Framed transports end a message by themselves: do not look for newlines in binary data."""
+    is_framed = resource.resource_class == "INSTR"
+    if is_framed and resource.interface_type == InterfaceType.tcpip:
+        resource.set_visa_attribute(ResourceAttribute.termchar_enabled, False)
+        resource.chunk_size = CHUNK_BYTES
+
+
+def _close(instruments: list[Instrument]) -> None:
+    for instrument in reversed(instruments):
+        try:
+            instrument.close()
+        except (pyvisa.Error, OSError, RuntimeError) as error:
+            _log.info("%s did not close: %s", instrument.name, error)
