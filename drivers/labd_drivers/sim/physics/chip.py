@@ -1,7 +1,7 @@
 """The truth about the chip, its lines and their cabling, as frozen values read from chip.toml.
 
-Frequencies in the file are in Hz; rates in rad/s; biases and waveforms in volts at the instruments'
-outputs, so that attenuation is part of the rates.
+Frequencies in the file are in Hz; rates in rad/s; biases and waveforms in volts at the
+instruments' outputs, so that attenuation is part of the rates.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Qubit:
     resonator: Resonator
 
     def frequency_at(self, bias_v: float) -> float:
-        """Transition frequency in Hz of a symmetric transmon (Koch et al. 2007, eq. 2.18 and 3.1)."""
+        """Transition frequency in Hz of a symmetric transmon (Koch et al. 2007)."""
         charging_hz = -self.anharmonicity_hz
         flux = (bias_v - self.parked_bias_v) / self.bias_period_v
         plasma_hz = (self.frequency_hz + charging_hz) * math.sqrt(abs(math.cos(math.pi * flux)))
@@ -92,8 +92,9 @@ class Coupler:
 class ProbeLine:
     """The common feed and output of all resonators.
 
-    delay_samples: from the AWG outputs to the digitizer's inputs. noise_v: standard deviation of one
-    sample of one quadrature. photons_per_v2: resonator photons per squared volt of a resonant tone.
+    delay_samples: from the AWG outputs to the digitizer's inputs.
+    noise_v: standard deviation of one sample of one quadrature.
+    photons_per_v2: resonator photons per squared volt of a resonant tone.
     """
 
     name: str

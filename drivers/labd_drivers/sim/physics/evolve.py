@@ -1,12 +1,14 @@
 """The quantum state of the chip over many shots at once.
 
-Qubits that have met through a coupler since they were last read out form a cluster with a joint density
-matrix; all others stand alone. A cluster has branches: shots with the same history of readings share
-one density matrix. A density matrix of m qubits is a tensor with m axes of nine elements (see
-`propagate`), so that a superoperator on one qubit is one matrix product along one axis.
+Qubits that have met through a coupler since they were last read out form a cluster with a joint
+density matrix; all others stand alone. A cluster has branches: shots with the same history of
+readings share one density matrix. A density matrix of m qubits is a tensor with m axes of nine
+elements (see `propagate`), so that a superoperator on one qubit is one matrix product along one
+axis.
 
-Time is lazy: each qubit has its own clock and is carried forward when something happens to it. A qubit
-left alone for very long is at its bath's temperature, whatever it was before, and leaves its cluster.
+Time is lazy: each qubit has its own clock and is carried forward when something happens to it. A
+qubit left alone for very long is at its bath's temperature, whatever it was before, and leaves
+its cluster.
 """
 
 from __future__ import annotations
@@ -215,7 +217,7 @@ class Ensemble:
 
 def _populations(cluster: Cluster) -> FloatArray:
     """float64 (n_branches, 3, ..., 3), never below zero."""
-    grid = np.ix_(range(cluster.state.shape[0]), *[POPULATIONS] * len(cluster.qubits))
+    grid = np.ix_(np.arange(cluster.state.shape[0]), *[POPULATIONS] * len(cluster.qubits))
     populations: FloatArray = np.maximum(cluster.state[grid].real, 0.0)
     return populations
 

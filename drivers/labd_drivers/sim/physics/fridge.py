@@ -1,11 +1,12 @@
-"""The cold end of the rack: pulses go in, records come out, and the chip keeps its state in between.
+"""The cold end of the rack: pulses go in, records come out, the chip keeps its state in between.
 
-Shots follow each other without a pause. What a qubit carries from one pass to the next is its level:
-coherences that outlive the gap between the last pulse of a pass and the first of the next are dropped, and
-a qubit left alone for more than `library.MEMORY_LIFETIMES` times the longer of T1 and T2 starts from its
-bath's temperature; what that neglects is exp(-8.5) = 2e-4. Otherwise the sequence of shots is exact: a
-pass is played from each combination of starting levels that occurs, for all shots at once, and the shots
-are then chained, each taking up the levels that its predecessor left.
+Shots follow each other without a pause. What a qubit carries from one pass to the next is its
+level: coherences that outlive the gap between the last pulse of a pass and the first of the next
+are dropped, and a qubit left alone for more than `library.MEMORY_LIFETIMES` times the longer of
+T1 and T2 starts from its bath's temperature; what that neglects is exp(-8.5) = 2e-4. Otherwise
+the sequence of shots is exact: a pass is played from each combination of starting levels that
+occurs, for all shots at once, and the shots are then chained, each taking up the levels that its
+predecessor left.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ RecordArray = npt.NDArray[np.float32]
 
 
 class Fridge:
-    """The chip and its lines. One call at a time; deterministic under a seed and an order of calls."""
+    """The chip and its lines. One call at a time; deterministic under seed and order of calls."""
 
     def __init__(self, chip: Chip, seed: int) -> None:
         self.chip = chip
@@ -43,8 +44,8 @@ class Fridge:
     ) -> tuple[RecordArray, RecordArray]:
         """Play a pass n_shots times and return what reaches the digitizer.
 
-        Each window covers [trigger + record_start_samples, ... + record_samples). Returns I and Q in
-        volts, float32, (n_shots, n_triggers, record_samples), triggers in the shot's order.
+        Each window covers [trigger + record_start_samples, ... + record_samples). Returns I and
+        Q in volts, float32, (n_shots, n_triggers, record_samples), in the order of triggers.
         """
         rng = np.random.Generator(np.random.SFC64([self._seed, self._n_calls]))
         self._n_calls += 1

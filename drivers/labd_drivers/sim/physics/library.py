@@ -71,11 +71,12 @@ class PulseLibrary:
 
         def make() -> ComplexArray:
             samples = drive.envelope.samples[first:last]
+            if not qubit.is_q_inverted:
+                samples = np.conj(samples).astype(np.complex128)
             scale = qubit.drive_rad_per_s_v * amplitude_of(power_dbm, qubit.nominal_power_dbm)
-            rabi = scale * (samples if qubit.is_q_inverted else np.conj(samples))
             anharmonicity = 2.0 * np.pi * qubit.anharmonicity_hz
             return pulse_superoperator(
-                rabi, dt_s, self.decays[drive.qubit], detuning, anharmonicity
+                scale * samples, dt_s, self.decays[drive.qubit], detuning, anharmonicity
             )
 
         key = (drive.qubit, drive.envelope.digest, first, last, power_dbm, detuning, dt_s)

@@ -1,8 +1,9 @@
 """One pass of the sequence loop, played for many shots at once, and the chain of shots.
 
 A qubit is projected when its probe burst begins, if the burst would leave it less than
-exp(-STRONG_DEPHASING) of its coherence; weaker bursts only dephase it. While a qubit is being read
-out, drives on it do nothing. From one pass to the next a qubit carries its level, not its coherence.
+exp(-STRONG_DEPHASING) of its coherence; weaker bursts only dephase it. While a qubit is being
+read out, drives on it do nothing. From one pass to the next a qubit carries its level, not its
+coherence.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from labd_drivers.sim.physics.readout import (
     Jump,
     LineOutput,
     Reading,
+    Response,
     fields_after,
     jumps_of,
     ringdown_samples,
@@ -40,7 +42,10 @@ StartLevels = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A pass played for all shots: a reading per burst; int8 (n_qubits, n_shots) levels at its end."""
+    """A pass played for all shots.
+
+    readings: one per burst. end_levels: int8 (n_qubits, n_shots), at the end of the pass.
+    """
 
     readings: tuple[Reading, ...]
     end_levels: LevelArray
@@ -86,8 +91,8 @@ class PassPlayer:
     def chain(self, before: StartLevels) -> tuple[list[Share], StartLevels]:
         """Play all shots, each starting from what its predecessor left.
 
-        before: levels at the end of whatever was played last. Returns the shares of the shots and the
-        levels at the end of the last one.
+        before: levels at the end of whatever was played last. Returns the shares of the shots and
+        the levels at the end of the last one.
         """
         outcomes: dict[StartLevels, Outcome] = {}
         starts: dict[StartLevels, list[StartLevels]] = {}
@@ -110,12 +115,26 @@ class PassPlayer:
 
     def run(self, start: StartLevels) -> Outcome:
         """Play the pass once for all shots, all of them starting from the same levels."""
+        ensemble = self.prepare(start)
+        readings = self.play(ensemble)
+        qubits = range(len(self._chip.qubits))
+        ensemble.project(qubits)
+        for qubit in qubits:
+            self._idle(ensemble, qubit, self._shot.duration_samples)
+        return Outcome(readings, np.array([ensemble.peek(qubit) for qubit in qubits]))
+
+    def prepare(self, start: StartLevels) -> Ensemble:
+        """All shots at the beginning of the pass."""
         ensemble = Ensemble(len(self._chip.qubits), self._n_shots, self._rng)
         for qubit, level in enumerate(start):
             if level == THERMAL:
                 ensemble.set_populations(qubit, self._library.decays[qubit].thermal)
             else:
                 ensemble.set_levels(qubit, np.full(self._n_shots, level, np.int8), 0)
+        return ensemble
+
+    def play(self, ensemble: Ensemble) -> tuple[Reading, ...]:
+        """Let everything in the pass happen to the ensemble; a reading for each burst."""
         readings: list[Reading] = []
         left: _FieldsLeft | None = None
         for event in self._timeline.events:
@@ -127,10 +146,7 @@ class PassPlayer:
                 case Burst():
                     reading, left = self._read(ensemble, event, left)
                     readings.append(reading)
-        ensemble.project(range(len(self._chip.qubits)))
-        for qubit in range(len(self._chip.qubits)):
-            self._idle(ensemble, qubit, self._shot.duration_samples)
-        return Outcome(tuple(readings), np.array([ensemble.peek(q) for q in range(len(start))]))
+        return tuple(readings)
 
     def record(
         self,
@@ -200,7 +216,7 @@ class PassPlayer:
 
     def _read(
         self, ensemble: Ensemble, burst: Burst, left: _FieldsLeft | None
-    ) -> tuple[Reading, _FieldsLeft]:
+    ) -> tuple[Reading, _FieldsLeft | None]:
         response = self._library.response(burst, self._shot)
         qubits = range(len(self._chip.qubits))
         for qubit in qubits:
@@ -222,14 +238,22 @@ class PassPlayer:
             jumps.update(((qubit, shot), items) for shot, items in drawn.items())
             stop = max(burst.envelope.stop_samples, ensemble.clocks[qubit])
             ensemble.set_levels(qubit, final[qubit], stop)
-        fields = self._fields_at(burst.time_samples, left)
-        reading = Reading(levels, jumps, fields)
-        after = fields_after(response, reading)
-        return reading, _FieldsLeft(burst.envelope.stop_samples, final, after)
+        reading = Reading(levels, jumps, self._fields_at(burst.time_samples, left))
+        return reading, self._fields_left(burst, response, reading, final)
+
+    def _fields_left(
+        self, burst: Burst, response: Response, reading: Reading, final: LevelArray
+    ) -> _FieldsLeft | None:
+        """What a burst leaves in the resonators, if another one follows soon enough."""
+        stop, bursts = burst.envelope.stop_samples, self._timeline.bursts
+        following = bursts[burst.index + 1 : burst.index + 2]
+        if not following or following[0].time_samples - stop >= self._tail_samples:
+            return None
+        return _FieldsLeft(stop, final, fields_after(response, reading))
 
     def _fields_at(self, time_samples: int, left: _FieldsLeft | None) -> ComplexArray | None:
-        """What an earlier burst left in the resonators, if it still matters."""
-        if left is None or time_samples - left.at_samples >= self._tail_samples:
+        """What is still left of an earlier burst in the resonators."""
+        if left is None:
             return None
         poles = self._library.response(self._timeline.bursts[0], self._shot).poles
         rung = poles ** (time_samples - left.at_samples)

@@ -1,16 +1,17 @@
 """What pulses and time do to one transmon: superoperators on its density matrix.
 
-A density matrix rho of one transmon is held as the vector of its nine elements in row order, index
-3 i + j for rho[i, j]. A superoperator is a complex128 matrix of shape (9, 9) on that vector.
+A density matrix rho of one transmon is held as the vector of its nine elements in row order,
+index 3 i + j for rho[i, j]. A superoperator is a complex128 matrix of shape (9, 9) on that
+vector.
 
-Everything is in the frame that rotates at the drive's carrier: H = detuning n + anharmonicity / 2
-n (n - 1) + 1/2 (s a^dag + s^* a), s = I + iQ the Rabi rate in rad/s, so that a resonant pulse with
-integral theta and phase phi is exp(-i theta / 2 (X cos phi + Y sin phi)). The samples are held
-constant for their length (zero-order hold); each step's propagator is exact.
+Everything is in the frame that rotates at the drive's carrier: H = detuning n + anharmonicity /
+2 n (n - 1) + 1/2 (s a^dag + s^* a), s = I + iQ the Rabi rate in rad/s, so that a resonant pulse
+with integral theta and phase phi is exp(-i theta / 2 (X cos phi + Y sin phi)). The samples are
+held constant for their length (zero-order hold); each step's propagator is exact.
 
-Relaxation is a ladder of jumps |n> -> |n-1> and back with a bath, dephasing is by the number operator.
-The jumps are taken as independent of each other, which holds because the anharmonicity is large
-against every rate; then populations and coherences decay separately, in closed form.
+Relaxation is a ladder of jumps |n> -> |n-1> and back with a bath, dephasing is by the number
+operator. The jumps are taken as independent of each other, which holds because the anharmonicity
+is large against every rate; then populations and coherences decay separately, in closed form.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class Decay:
         """float64 (3, 3): element [to, from] is the probability to be in `to` after the time."""
         grown = np.exp(self.eigenvalues * duration_s)
         matrix: FloatArray = np.clip((self.eigenvectors * grown) @ self.inverse, 0.0, 1.0)
-        return matrix / matrix.sum(axis=0)
+        matrix /= matrix.sum(axis=0)
+        return matrix
 
     @property
     def thermal(self) -> FloatArray:

@@ -1,9 +1,10 @@
 """From the pieces of a Shot to an ordered list of what happens to the chip.
 
-Three things happen: a drive acts on a qubit for a stretch, a coupler's flux turns phases, a probe burst
-reads qubits out. Coupler flux is diagonal, so a whole pulse is one instantaneous turn at its middle
-(decay commutes with it up to second order in duration / T1). Where a drive on one of its qubits
-overlaps, the flux is applied in slices, each at its middle, between cuts of the drive: Strang splitting.
+Three things happen: a drive acts on a qubit for a stretch, a coupler's flux turns phases, a
+probe burst reads qubits out. Coupler flux is diagonal, so a whole pulse is one instantaneous
+turn at its middle (decay commutes with it up to second order in duration / T1). Where a drive on
+one of its qubits overlaps, the flux is applied in slices, each at its middle, between cuts of
+the drive: Strang splitting.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -234,7 +236,7 @@ def _sliced_turns(index: int, piece: Piece, static_v: float, dt_s: float) -> Ite
 
 def _static_turns(index: int, middles: list[int], static_v: float, dt_s: float) -> Iterable[Turn]:
     """Static phases gathered between one pulse's middle and the next one's."""
-    for before, after in zip(middles, middles[1:], strict=False):
+    for before, after in pairwise(middles):
         span_s = (after - before) * dt_s
         if 0.0 < span_s < _LONGEST_STATIC_S:
             yield Turn(index, (before + after) // 2, static_v**2 * span_s)

@@ -1,14 +1,14 @@
-"""Dispersive readout: what the resonators put onto the line while the qubits sit in, or fall out of, levels.
+"""Dispersive readout: what the resonators put onto the line while qubits sit in, or leave, levels.
 
 Each resonator is a one-pole band-pass in the frame of the probe's carrier,
 
     dy/dt = (-kappa / 2 + 2 pi i (f_level - f_carrier)) y + kappa / 2 x,
 
 x the probe in volts at the AWG, held constant over a sample. The line's output is the sum of
-line_gain * y over all resonators: a tone leaks through its neighbours exactly as their tails let it. The
-filter is linear, so a qubit that jumps in mid-window only starts a new ring-down towards its new level's
-response. Two levels that differ by a field d dephase the qubit at kappa |d|^2 / 2 in photons (Gambetta
-et al. 2006).
+line_gain * y over all resonators: a tone leaks through its neighbours exactly as their tails let
+it. The filter is linear, so a qubit that jumps in mid-window only starts a new ring-down towards
+its new level's response. Two levels that differ by a field d dephase the qubit at kappa |d|^2 /
+2 in photons (Gambetta et al. 2006).
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _BLOCK_SAMPLES = 256
 class Response:
     """What the resonators do in one burst and the ring-down after it.
 
-    forced: complex128 (n_qubits, 3, n_samples), fields in volts of the probe, for a qubit that stays in
-        a level, from an empty resonator; sample n is the field at the end of that sample.
+    forced: complex128 (n_qubits, 3, n_samples), fields in volts of the probe, from an empty
+        resonator, for a qubit that stays in a level; at the end of each sample.
     poles: complex128 (n_qubits, 3), factor on a free field per sample.
     dephasing: float64 (n_qubits,), exponent by which the burst shrinks each qubit's coherence.
     n_burst_samples: how many of the samples belong to the burst.
@@ -89,8 +89,8 @@ def response_of(
     levels_hz = np.array([q.resonator.levels_hz for q in chip.qubits])
     rates = -kappa / 2.0 + 2.0j * np.pi * (levels_hz - carrier_hz)
     poles = np.exp(rates * dt_s)
-    gains = (poles - 1.0) / rates * kappa / 2.0
-    drive = np.concatenate([probe, np.zeros(ringdown_samples(chip, sample_rate_hz))])
+    gains = ((poles - 1.0) / rates * kappa / 2.0).astype(np.complex128)
+    drive = np.concatenate([probe, np.zeros(ringdown_samples(chip, sample_rate_hz), np.complex128)])
     forced = _filtered(drive, poles.reshape(-1), gains.reshape(-1))
     forced = forced.reshape(len(chip.qubits), N_LEVELS, drive.size)
     apart = np.sum(np.abs(forced[:, 1] - forced[:, 0]) ** 2, axis=1) * dt_s
@@ -168,7 +168,8 @@ class LineOutput:
             stayed += reading.fields[qubit, shot] * ring
         field = follow(response, qubit, stayed, reading.jumps[qubit, shot])
         change = (field - stayed)[self._start : self._stop]
-        return (self._gains[qubit] * change).astype(np.complex64)
+        scaled: npt.NDArray[np.complex64] = (self._gains[qubit] * change).astype(np.complex64)
+        return scaled
 
 
 def follow(
@@ -210,8 +211,8 @@ def jumps_of(
 ) -> tuple[LevelArray, dict[int, tuple[Jump, ...]]]:
     """Draw one qubit's jumps during a burst.
 
-    levels: int8 (n_shots,). transfer: float64 (3, 3), 1/s. Returns the final levels, int8 (n_shots,),
-    and the jumps of the shots that have any.
+    levels: int8 (n_shots,). transfer: float64 (3, 3), 1/s.
+    Returns the final levels, int8 (n_shots,), and the jumps of the shots that have any.
     """
     leaving = -np.diag(transfer)
     ladder = np.cumsum(np.where(np.eye(N_LEVELS, dtype=bool), 0.0, transfer), axis=0)
