@@ -90,7 +90,7 @@ def _refusal(error: ClientError, url: str, as_json: bool) -> _Refused:
     if as_json:
         facts = {"error": str(error), "code": error.code, "error_code": error.error_code}
         return _Refused(json.dumps(facts | {"problems": list(error.problems)}))
-    if error.code == "UNAVAILABLE":
+    if error.code == "UNAVAILABLE" and not error.error_code:
         return _Refused(f"nobody answers at {url}; is labd running? (--url or LABD_URL chooses)")
     if len(error.problems) > 1:
         head = f"{error.error_code or 'refused'}, {len(error.problems)} mistakes:"
@@ -98,7 +98,7 @@ def _refusal(error: ClientError, url: str, as_json: bool) -> _Refused:
     return _Refused(str(error))
 
 
-@cli.command()
+@cli.command(short_help="Hand in a payload and print the job's id.")
 @click.argument("file", type=click.File("rb"))
 @click.option(
     "--type",
@@ -175,7 +175,7 @@ def watch(target: _Target, job_id: str, as_json: bool) -> None:
         _follow_to_the_end(client, _resolved(client, job_id), as_json)
 
 
-@cli.command()
+@cli.command(short_help="What came out of a completed job.")
 @_job_argument
 @click.option("--npz", type=click.Path(dir_okay=False, path_type=Path), help="Save arrays here.")
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw a PNG here.")
@@ -192,9 +192,9 @@ def results(
 ) -> None:
     """What came out of a completed job, as a table, or where the options say.
 
-    --npz: one array per label, shape (spots, bins, triggers) and for time traces (…, samples).
-    --plot: histogram for bits, IQ cloud for integrals, lines for sweeps, averages and time traces.
-    --raw: the result as labd streams it, at any size.
+    --npz saves one array per label, shape (spots, bins, triggers), for time traces (…, samples).
+    --plot draws a histogram for bits, an IQ cloud for integrals, lines for sweeps, averages and
+    time traces. --raw saves the result as labd streams it, at any size.
     """
     from labd.cli import saved, tables
 
@@ -217,7 +217,7 @@ def results(
         tables.show(*tables.results_tables(found))
 
 
-@cli.command()
+@cli.command(short_help="Take a job out of the queue, or stop it.")
 @_job_argument
 @_as_json
 @click.pass_obj
@@ -235,10 +235,17 @@ def cancel(target: _Target, job_id: str, as_json: bool) -> None:
         click.echo(job.status.value)
 
 
-@cli.command()
+@cli.command(short_help="The payload of a job as it was submitted.")
 @click.argument("job_id", metavar="[JOB]", required=False)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write there."
+)
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A payload in a file.",
+)
 @click.option("--text", is_flag=True, help="A readable dump instead of the bytes.")
 @click.pass_obj
 def payload(
@@ -246,8 +253,8 @@ def payload(
 ) -> None:
     """The payload of a job as it was submitted: to standard output, or to --output.
 
-    --text: settings, sweeps, channels, instructions and waveforms, readable. With --file the
-    payload in a file is dumped instead of a job's.
+    --text prints settings, sweeps, channels, instructions and waveforms. With --file it is the
+    payload in a file that is read, not a job's.
     """
     if (job_id is None) == (path is None):
         raise click.UsageError("name a JOB or a --file")
