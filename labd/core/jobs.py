@@ -1,6 +1,7 @@
 """The job's life as a table, and the values that describe a job.
 
-IN_QUEUE -> EXECUTING | CANCELLED | FAILED; EXECUTING -> COMPLETED | FAILED | CANCELLED | INTERRUPTED.
+IN_QUEUE -> EXECUTING | CANCELLED | FAILED.
+EXECUTING -> COMPLETED | FAILED | CANCELLED | INTERRUPTED.
 The other four states are final. The database holds the same table in a trigger (labd.store.schema).
 """
 
@@ -80,7 +81,8 @@ class Job:
     """A job's record as it stands in the store.
 
     seq: order of submission, over all quantum computers.
-    queue_position: jobs before it in its queue; 0 runs next; None unless IN_QUEUE, or not asked for.
+    queue_position: jobs before it in its queue; 0 runs next; None where it is not
+        IN_QUEUE, or was not asked for.
     error: why it is FAILED, CANCELLED or INTERRUPTED. Instants are nanoseconds since 1970, UTC.
     cancel_requested_at_ns: when a running job was asked to stop.
     """
@@ -105,7 +107,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """One line of the append-only log: the job entered `state` at an instant, with a reason or none.
+    """One line of the append-only log: the job entered `state`, with a reason or none.
 
     id: grows with every event of every job.
     """

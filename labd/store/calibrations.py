@@ -35,7 +35,10 @@ def _set(row: tuple[bytes, bytes, int, str, int] | None) -> CalibrationSet | Non
 def insert_calibration(
     db: sqlite3.Connection, calibration: CalibrationSet, observations: str
 ) -> None:
-    """Store a set. observations: JSON text of an object, dut field -> {"value": ..., "unit": ...}."""
+    """Store a set.
+
+    observations: JSON text of an object, dut field -> {"value": ..., "unit": ...}.
+    """
     db.execute(
         f"INSERT INTO calibration_sets ({_COLUMNS}, observations) VALUES (?, ?, ?, ?, ?, ?)",
         (

@@ -1,6 +1,7 @@
 """The state directory: who owns it, large payloads, results, and what a crash left behind.
 
-A file is durable when it and the directory that names it are fsynced; only then may a row speak of it.
+A file is durable when it and the directory that names it are fsynced; only then may a row
+speak of it.
 """
 
 from __future__ import annotations
@@ -94,6 +95,12 @@ class StateDirectory:
             part.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             raise
+
+    def remove_result(self, job_id: JobId) -> None:
+        """Remove what there is of a result that will not be finished."""
+        path = self.result_path(job_id)
+        for leftover in (path, path.with_name(f"{path.name}.part")):
+            leftover.unlink(missing_ok=True)
 
     def sync_results(self) -> None:
         """Make the names of finished results durable."""

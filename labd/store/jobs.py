@@ -21,8 +21,22 @@ _COLUMNS = (
     " created_at_ns, updated_at_ns, started_at_ns, ended_at_ns, cancel_requested_at_ns"
 )
 Row = tuple[
-    int, bytes, bytes, str, str, int, int, int, str, str | None, int, int, int | None, int | None, int | None
-]  # fmt: skip
+    int,
+    bytes,
+    bytes,
+    str,
+    str,
+    int,
+    int,
+    int,
+    str,
+    str | None,
+    int,
+    int,
+    int | None,
+    int | None,
+    int | None,
+]
 
 
 def _job(row: Row, queue_position: int | None = None) -> Job:
@@ -53,13 +67,14 @@ def put_quantum_computer(db: sqlite3.Connection, qc_id: QcId, alias: str, name: 
     """Know a quantum computer, or its new alias and name."""
     db.execute(
         "INSERT INTO quantum_computers (id, alias, display_name) VALUES (?, ?, ?)"
-        " ON CONFLICT (id) DO UPDATE SET alias = excluded.alias, display_name = excluded.display_name",
+        " ON CONFLICT (id) DO UPDATE"
+        " SET alias = excluded.alias, display_name = excluded.display_name",
         (qc_id.bytes, alias, name),
     )
 
 
 def insert_job(db: sqlite3.Connection, job: NewJob, payload: bytes | None, now_ns: int) -> Job:
-    """Store a new job IN_QUEUE, at the end of its queue. payload None: it lies in a file already."""
+    """Store a new job at the end of its queue. payload None: it lies in a file already."""
     (position,) = db.execute(
         "SELECT n_queued FROM quantum_computers WHERE id = ?", (job.qc_id.bytes,)
     ).fetchone()
@@ -105,8 +120,8 @@ def insert_job(db: sqlite3.Connection, job: NewJob, payload: bytes | None, now_n
 def claim_next(db: sqlite3.Connection, qc_id: QcId, now_ns: int) -> Job | None:
     """Make the first queued job EXECUTING, or return None when the queue is empty."""
     row = db.execute(
-        "UPDATE jobs SET state = 'EXECUTING', updated_at_ns = MAX(?, updated_at_ns), started_at_ns = ?"
-        " WHERE state = 'IN_QUEUE' AND seq ="
+        "UPDATE jobs SET state = 'EXECUTING', updated_at_ns = MAX(?, updated_at_ns),"
+        " started_at_ns = ? WHERE state = 'IN_QUEUE' AND seq ="
         " (SELECT MIN(seq) FROM jobs WHERE qc_id = ? AND state = 'IN_QUEUE')"
         f" RETURNING {_COLUMNS}",
         (now_ns, now_ns, qc_id.bytes),
@@ -230,12 +245,15 @@ def events_after(db: sqlite3.Connection, job_id: JobId, event_id: int) -> tuple[
     )
 
 
-def last_event_id(db: sqlite3.Connection, job_id: JobId) -> int:
-    """The newest event of a job, 0 if there is none."""
-    (event_id,) = db.execute(
-        "SELECT COALESCE(MAX(id), 0) FROM job_events WHERE job_id = ?", (job_id.bytes,)
-    ).fetchone()
-    return int(event_id)
+def job_and_events(
+    db: sqlite3.Connection, job_id: JobId, event_id: int
+) -> tuple[Job | None, tuple[JobEvent, ...]]:
+    """A job without its queue position, and its log after an event, as of one instant."""
+    db.execute("BEGIN")
+    try:
+        return find_job(db, job_id), events_after(db, job_id, event_id)
+    finally:
+        db.execute("COMMIT")
 
 
 def job_payload(db: sqlite3.Connection, seq: int) -> bytes | None:

@@ -1,6 +1,6 @@
 """Tables, triggers and their migrations. The rules of a job's life are held here once more.
 
-A migration is a function that is never edited after it was released: the next change is the next one.
+A migration that was released is never edited: the next change is the next migration.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ _TABLES_1 = (
 
 def _refuse(name: str, before: str, sentence: str, when: str = "") -> str:
     condition = f"WHEN {when} " if when else ""
-    return f"CREATE TRIGGER {name} BEFORE {before} {condition}BEGIN SELECT RAISE(ABORT, '{sentence}'); END"
+    action = f"SELECT RAISE(ABORT, '{sentence}')"
+    return f"CREATE TRIGGER {name} BEFORE {before} {condition}BEGIN {action}; END"
 
 
 _TRIGGERS_1 = (

@@ -127,7 +127,7 @@ class Store:
         if ending.state is JobState.COMPLETED:
             await asyncio.to_thread(self.directory.sync_results)
         else:
-            self.directory.result_path(job_id).unlink(missing_ok=True)
+            self.directory.remove_result(job_id)
         return await self._write(
             lambda db: jobs.end_executing(db, job_id, ending, self._clock_ns())
         )
@@ -151,6 +151,10 @@ class Store:
     def job_record(self, job_id: JobId) -> Job | None:
         """A job without its queue position, or None."""
         return jobs.find_job(self._reader, job_id)
+
+    def follow(self, job_id: JobId, event_id: int) -> tuple[Job | None, tuple[JobEvent, ...]]:
+        """A job without its queue position, and its log after an event, as of one instant."""
+        return jobs.job_and_events(self._reader, job_id, event_id)
 
     def list_jobs(
         self, *, qc_id: QcId | None, states: Sequence[JobState], limit: int

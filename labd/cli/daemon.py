@@ -1,0 +1,135 @@
+"""The command `labd`: serve, check-config, playground. Exit 0 done, 1 refused, 2 usage."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import importlib
+import json
+import logging
+import os
+import sqlite3
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from labd import __version__
+
+if TYPE_CHECKING:
+    from labd.config import Config
+
+SWITCH_INTERVAL_S = 0.0005
+"""Threads that hold the interpreter while they check a payload let the event loop in this often."""
+
+_LAZY = {"playground": "labd.cli.playground"}
+
+
+class _Commands(click.Group):
+    """Commands of other modules are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_LAZY})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _LAZY:
+            command = getattr(importlib.import_module(_LAZY[cmd_name]), cmd_name)
+            assert isinstance(command, click.Command)
+            return command
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Commands)
+@click.version_option(__version__, message="%(version)s")
+def main() -> None:
+    """The lab-controller daemon: IQM's job API in front, QCoDeS instruments behind."""
+
+
+_CONFIG = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="labd.toml",
+)
+
+
+@main.command()
+@_CONFIG
+@click.option("--state-dir", type=click.Path(path_type=Path), help="replaces server.state_dir")
+@click.option("--listen", help="host:port, replaces server.listen; port 0 is any free one")
+@click.option("--verbose", is_flag=True, help="log every job's steps")
+def serve(config_path: Path, state_dir: Path | None, listen: str | None, verbose: bool) -> None:
+    """Serve jobs until SIGTERM or Ctrl-C; a second signal hurries."""
+    from labd.config import BadConfig, read_config
+    from labd.listeners import AddressInUse
+    from labd.store.files import StateDirectoryInUse
+
+    faulthandler.enable()
+    log_to_stderr_or_journal("INFO" if verbose else "WARNING")
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        config = read_config(config_path, state_dir=state_dir, listen=listen)
+        asyncio.run(_serve(config))
+    except BadConfig as error:
+        raise click.ClickException(str(error)) from error
+    except (StateDirectoryInUse, AddressInUse) as error:
+        raise click.ClickException(str(error)) from error
+    except (OSError, sqlite3.Error) as error:
+        raise click.ClickException(f"labd cannot start: {error}") from error
+
+
+async def _serve(config: Config) -> None:
+    from labd.daemon import Daemon
+
+    def on_ready(address: str) -> None:
+        urls = [f"http://{address}/{each.alias}" for each in config.quantum_computers]
+        if config.server.unix_socket is not None:
+            urls.append(f"unix:{config.server.unix_socket}")
+        click.echo(f"labd ready on {' '.join(urls)}")
+        sys.stdout.flush()
+
+    await Daemon(config).run(on_ready)
+
+
+@main.command("check-config")
+@_CONFIG
+@click.option("--json", "is_json", is_flag=True, help="print a JSON object")
+def check_config(config_path: Path, is_json: bool) -> None:
+    """Print OK, or every mistake in labd.toml and the files it names."""
+    from labd.config import BadConfig, read_config
+
+    problems: list[dict[str, str]] = []
+    try:
+        read_config(config_path)
+    except BadConfig as error:
+        problems = [
+            {"file": file.path, "where": problem.where, "what": problem.what}
+            for file in error.files
+            for problem in file.problems
+        ]
+        text = str(error)
+    else:
+        text = "OK"
+    click.echo(json.dumps({"ok": not problems, "problems": problems}) if is_json else text)
+    if problems:
+        raise SystemExit(1)
+
+
+def log_to_stderr_or_journal(level: str) -> None:
+    """Under systemd the journal takes the ids of jobs as fields of their own."""
+    handler: logging.Handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    if "JOURNAL_STREAM" in os.environ:
+        with contextlib.suppress(ImportError):
+            from systemd.journal import JournalHandler
+
+            handler = JournalHandler(SYSLOG_IDENTIFIER="labd")
+    logging.basicConfig(level=level, handlers=[handler])
+    logging.getLogger("labd").setLevel(level)
+
+
+if __name__ == "__main__":
+    main()

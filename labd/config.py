@@ -1,0 +1,334 @@
+"""labd.toml and the files it names: frozen values, or a refusal with every mistake at once.
+
+Nothing here touches hardware or imports a driver; the rig's module is imported, because it holds
+the pure half with which jobs are checked.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import ipaddress
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar, cast
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
+
+from labd.chip_files import (
+    CalibrationFile,
+    JsonObject,
+    read_calibration_file,
+    read_chip_design_record,
+)
+from labd.core.errors import BadFile, Problem
+from labd.core.jobs import QcId
+from labd.core.rig import RigModule
+from labd.core.wiring import Wiring
+from labd.station_file import (
+    StationInstrument,
+    missing_instruments,
+    read_station,
+    unsafe_permissions,
+)
+from labd.wiring_file import read_wiring
+
+T = TypeVar("T")
+Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Bytes = Annotated[int, Field(gt=0, le=2**53)]
+
+MAX_CHUNK_BYTES = 4_194_299
+"""A DataChunk of this length is the largest message that grpc clients take by default."""
+
+
+# ---- the file, as people write it
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _Server(_Table):
+    listen: str = "127.0.0.1:50051"
+    unix_socket: str = ""
+    state_dir: str = "/var/lib/labd"
+    chunk_bytes: Annotated[int, Field(ge=1024, le=MAX_CHUNK_BYTES)] = 1_048_576
+    keepalive_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    stop_grace_s: Annotated[float, Field(ge=0, le=3600)] = 5.0
+
+
+class _Limits(_Table):
+    payload_bytes: Bytes = 67_108_864
+    result_bytes: Bytes = 8_589_934_592
+
+
+class _QuantumComputer(_Table):
+    id: str
+    station: str
+    wiring: str
+    chip_design_record: str
+    display_name: str = ""
+    calibration_set: str = ""
+
+
+class _File(_Table):
+    server: _Server = _Server()
+    limits: _Limits = _Limits()
+    quantum_computers: Annotated[dict[Alias, _QuantumComputer], Field(min_length=1)]
+
+
+_MODEL_OF: Mapping[str, type[_Table]] = {
+    "server": _Server,
+    "limits": _Limits,
+    "quantum_computers": _QuantumComputer,
+}
+
+
+# ---- the values that the daemon works with
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How labd is reached. port 0: any free one. unix_socket None: no unix socket."""
+
+    host: str
+    port: int
+    unix_socket: Path | None
+    state_dir: Path
+    chunk_bytes: int
+    keepalive_s: float
+    stop_grace_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a job may at most be."""
+
+    payload_bytes: int
+    result_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuantumComputer:
+    """One quantum computer, its files read. calibration: to begin with, when the store has none."""
+
+    id: QcId
+    alias: str
+    display_name: str
+    station_path: Path
+    wiring_path: Path
+    station: Mapping[str, StationInstrument]
+    wiring: Wiring
+    rig: RigModule
+    chip_design_record: JsonObject
+    calibration: CalibrationFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All that labd.toml says."""
+
+    path: Path
+    server: Server
+    limits: Limits
+    quantum_computers: tuple[QuantumComputer, ...]
+
+
+@dataclass(eq=False)
+class BadConfig(Exception):
+    """Files with mistakes, all of them. Nothing is started with them."""
+
+    files: tuple[BadFile, ...]
+
+    def __str__(self) -> str:
+        """File by file, one mistake a line."""
+        return "\n".join(str(file) for file in self.files)
+
+
+class _Findings:
+    """Mistakes so far, by file: reading goes on after a bad file to find the others'."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, list[Problem]] = {}
+
+    def add(self, path: Path, *problems: Problem) -> None:
+        if problems:
+            self._problems.setdefault(str(path), []).extend(problems)
+
+    def read(self, reader: Callable[[Path], T], path: Path) -> T | None:
+        """What `reader` makes of a file, or None after noting its mistakes."""
+        try:
+            return reader(path)
+        except BadFile as error:
+            self.add(Path(error.path), *error.problems)
+            return None
+
+    def raise_if_any(self) -> None:
+        """Raises BadConfig."""
+        if self._problems:
+            raise BadConfig(
+                tuple(BadFile(path, tuple(found)) for path, found in self._problems.items())
+            )
+
+
+def read_config(path: Path, *, state_dir: Path | None = None, listen: str | None = None) -> Config:
+    """labd.toml and all files it names; state_dir and listen replace what the file says.
+
+    Raises BadConfig with the mistakes of all files.
+    """
+    findings = _Findings()
+    file = findings.read(_read_file, path)
+    if file is None:
+        findings.raise_if_any()
+        raise AssertionError("a file that could not be read has mistakes")
+    base = path.parent
+    host, port = _loopback(findings, path, file.server.listen if listen is None else listen)
+    directory = base / file.server.state_dir if state_dir is None else state_dir
+    server = Server(
+        host=host,
+        port=port,
+        unix_socket=_unix_socket(file.server.unix_socket, directory, base),
+        state_dir=directory.absolute(),
+        chunk_bytes=file.server.chunk_bytes,
+        keepalive_s=file.server.keepalive_s,
+        stop_grace_s=file.server.stop_grace_s,
+    )
+    computers = [
+        _quantum_computer(findings, path, alias, table)
+        for alias, table in file.quantum_computers.items()
+    ]
+    _check_ids(findings, path, file)
+    findings.raise_if_any()
+    return Config(
+        path=path,
+        server=server,
+        limits=Limits(file.limits.payload_bytes, file.limits.result_bytes),
+        quantum_computers=tuple(computer for computer in computers if computer is not None),
+    )
+
+
+def _read_file(path: Path) -> _File:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadFile(str(path), (Problem("", str(error)),)) from error
+    try:
+        return _File.model_validate(tables)
+    except ValidationError as error:
+        raise BadFile(str(path), tuple(_problem_of(each) for each in error.errors())) from error
+
+
+def _problem_of(error: ErrorDetails) -> Problem:
+    where = ".".join(str(part) for part in error["loc"])
+    match error["type"]:
+        case "extra_forbidden":
+            return Problem(where, f"unknown key{_nearest(error['loc'])}")
+        case "missing":
+            return Problem(where, "required key is missing")
+        case "string_pattern_mismatch":
+            return Problem(where, "an alias is letters, digits, '_', '-' and '.'")
+        case _:
+            return Problem(where, f"{error['msg']}, not {error['input']!r}")
+
+
+def _nearest(loc: tuple[int | str, ...]) -> str:
+    model = _File if len(loc) == 1 else _MODEL_OF[str(loc[0])]
+    known = list(model.model_fields)
+    near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else f"; known keys: {', '.join(sorted(known))}"
+
+
+def _loopback(findings: _Findings, path: Path, listen: str) -> tuple[str, int]:
+    """Host and port of ``host:port``; a host that is not this machine alone is refused."""
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    if not port.isdecimal() or int(port) > 65535 or not host:
+        findings.add(path, Problem("server.listen", f"{listen!r} is not host:port"))
+        return "127.0.0.1", 0
+    try:
+        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        what = f"{host} is not a loopback address; labd has no users yet and listens on loopback"
+        findings.add(path, Problem("server.listen", f"{what} only, such as 127.0.0.1:{port}"))
+    return ("127.0.0.1" if host == "localhost" else host), int(port)
+
+
+def _unix_socket(value: str, state_dir: Path, base: Path) -> Path | None:
+    if value == "none":
+        return None
+    return (base / value).absolute() if value else (state_dir / "labd.sock").absolute()
+
+
+def _check_ids(findings: _Findings, path: Path, file: _File) -> None:
+    aliases: dict[str, str] = {}
+    for alias, table in file.quantum_computers.items():
+        key = table.id.lower().replace("-", "")
+        if key in aliases:
+            where = f"quantum_computers.{alias}.id"
+            findings.add(path, Problem(where, f"{aliases[key]} has the same id"))
+        aliases.setdefault(key, alias)
+
+
+def _quantum_computer(
+    findings: _Findings, path: Path, alias: str, table: _QuantumComputer
+) -> QuantumComputer | None:
+    base = path.parent
+    qc_id = _uuid(findings, path, f"quantum_computers.{alias}.id", table.id)
+    station_path, wiring_path = base / table.station, base / table.wiring
+    station = findings.read(read_station, station_path)
+    wiring = findings.read(read_wiring, wiring_path)
+    rig = _rig(findings, wiring_path, wiring)
+    if wiring is not None and station is not None:
+        findings.add(wiring_path, *missing_instruments(wiring, station))
+    chip = findings.read(read_chip_design_record, base / table.chip_design_record)
+    calibration = None
+    if table.calibration_set:
+        calibration = findings.read(read_calibration_file, base / table.calibration_set)
+    if qc_id is None or station is None or wiring is None or rig is None or chip is None:
+        return None
+    return QuantumComputer(
+        id=QcId(qc_id),
+        alias=alias,
+        display_name=table.display_name or alias,
+        station_path=station_path.absolute(),
+        wiring_path=wiring_path.absolute(),
+        station=station,
+        wiring=wiring,
+        rig=rig,
+        chip_design_record=chip,
+        calibration=calibration,
+    )
+
+
+def _uuid(findings: _Findings, path: Path, where: str, text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        findings.add(path, Problem(where, f"{text!r} is not a UUID"))
+        return None
+
+
+def _rig(findings: _Findings, path: Path, wiring: Wiring | None) -> RigModule | None:
+    """The rig's module by its dotted path; the file that names code must be its owner's."""
+    if wiring is None:
+        return None
+    unsafe = unsafe_permissions(path)
+    if unsafe is not None:
+        findings.add(path, unsafe)
+        return None
+    try:
+        module = importlib.import_module(wiring.rig)
+    except ImportError as error:
+        findings.add(path, Problem("rig", f"{wiring.rig} cannot be imported: {error}"))
+        return None
+    lacking = [name for name in ("LIMITS", "check", "open_rig") if not hasattr(module, name)]
+    if lacking:
+        findings.add(path, Problem("rig", f"{wiring.rig} is no rig: it has no {lacking[0]}"))
+        return None
+    return cast("RigModule", module)

@@ -1,0 +1,162 @@
+"""The composition root: everything is constructed here, started in order, stopped in reverse.
+
+Stopping: no job is claimed any more; the running one gets its grace; the racks are made safe; then
+subscriptions end with server_cancel, last of all, because IQM's client comes back 5 s later and
+must find the next labd.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from labd import sdnotify
+from labd.changes import Changes
+from labd.config import Config, QuantumComputer
+from labd.core.jobs import QcId
+from labd.desk import Desk
+from labd.listeners import FrontProcess, bind_tcp, bind_unix
+from labd.rack_process import RackCommand
+from labd.rpc.intake import Intake
+from labd.rpc.laboratory import Laboratory
+from labd.rpc.server import RpcServer
+from labd.store.calibrations import CalibrationSet
+from labd.store.store import Store
+from labd.supervisor import RackStatus, Supervisor, private_directory
+from labd.web.app import make_app
+from labd.web.server import WebServer
+
+_log = logging.getLogger(__name__)
+
+
+class Daemon:
+    """labd, whole. Make it, `run` it once. rack_module: what `python -m` runs as a rack."""
+
+    def __init__(self, config: Config, *, rack_module: str = "labd.rack") -> None:
+        self._config = config
+        self._rack_module = rack_module
+        self._stop_wish = asyncio.Event()
+        self._hurry = asyncio.Event()
+
+    def stop(self) -> None:
+        """Begin stopping; called again, hurry."""
+        if self._stop_wish.is_set():
+            self._hurry.set()
+        self._stop_wish.set()
+
+    async def run(self, on_ready: Callable[[str], None]) -> None:
+        """Serve until `stop`. on_ready gets the ``host:port`` that is listened on.
+
+        Raises StateDirectoryInUse, AddressInUse, OSError, sqlite3.Error before it is ready.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        async with contextlib.AsyncExitStack() as stack:
+            store = Store.open(self._config.server.state_dir, clock_ns=time.time_ns)
+            stack.callback(store.close)
+            _prepare(store, self._config)
+            address = await self._start(store, stack)
+            alive = asyncio.create_task(sdnotify.keep_alive())
+            stack.callback(alive.cancel)
+            sdnotify.notify("READY=1")
+            on_ready(address)
+            await self._stop_wish.wait()
+            _log.info("stopping")
+            sdnotify.notify("STOPPING=1")
+
+    async def _start(self, store: Store, stack: contextlib.AsyncExitStack) -> str:
+        """Start all parts; each one's end is pushed on the stack in the order of starting."""
+        server = self._config.server
+        desk = Desk(store, Changes())
+        supervisors = {
+            computer.id: Supervisor(desk, self._rack_command(store, computer), computer.id)
+            for computer in self._config.quantum_computers
+        }
+        intake = Intake(self._config.limits)
+        stack.callback(intake.close)
+
+        tcp = await bind_tcp(server.host, server.port)
+        stack.callback(tcp.close)
+        listeners = [tcp]
+        if server.unix_socket is not None:
+            listeners.append(bind_unix(server.unix_socket))
+            stack.callback(server.unix_socket.unlink, missing_ok=True)
+
+        # The private sockets are bound through a descriptor: a socket's path has at most 107 bytes.
+        private = store.directory.run
+        for name in ("grpc", "http"):
+            (private / name).unlink(missing_ok=True)
+        descriptor = os.open(private, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        stack.callback(os.close, descriptor)
+
+        def status_of(computer: QuantumComputer) -> RackStatus:
+            return supervisors[computer.id].status
+
+        web = WebServer(make_app(self._config.quantum_computers, store, status_of))
+        front = FrontProcess(listeners, private)
+        stack.push_async_callback(front.stop)
+        await web.start(f"/proc/self/fd/{descriptor}/http")
+        stack.push_async_callback(web.stop)
+        rpc = RpcServer(Laboratory(self._config, desk, supervisors), intake)
+        umask = os.umask(0o177)
+        try:
+            await rpc.start(f"unix:/proc/self/fd/{descriptor}/grpc")
+        finally:
+            os.umask(umask)
+        stack.push_async_callback(rpc.stop)
+        stack.callback(desk.stop)
+        for supervisor in supervisors.values():
+            supervisor.start()
+        stack.push_async_callback(self._stop_racks, list(supervisors.values()))
+        await front.start()
+        host, port = tcp.getsockname()[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def _rack_command(self, store: Store, computer: QuantumComputer) -> RackCommand:
+        return RackCommand(
+            name=computer.alias,
+            station=computer.station_path,
+            wiring=computer.wiring_path,
+            max_result_bytes=self._config.limits.result_bytes,
+            directory=private_directory(store.directory.run, computer.alias),
+            module=self._rack_module,
+        )
+
+    async def _stop_racks(self, supervisors: list[Supervisor]) -> None:
+        grace_s = self._config.server.stop_grace_s
+        await asyncio.gather(*(each.stop(grace_s, self._hurry) for each in supervisors))
+
+
+def _prepare(store: Store, config: Config) -> None:
+    """What follows a start: interrupted jobs, leftovers, first calibration sets."""
+    for computer in config.quantum_computers:
+        store.put_quantum_computer(computer.id, computer.alias, computer.display_name)
+    recovery = store.recover()
+    for job in recovery.interrupted:
+        _log.warning("job interrupted by the last stop", extra={"JOB_ID": str(job.id)})
+    for name in recovery.removed_files:
+        _log.info("removed a leftover: %s", name)
+    for computer in config.quantum_computers:
+        _import_calibration(store, computer)
+
+
+def _import_calibration(store: Store, computer: QuantumComputer) -> None:
+    """The configured set becomes the first one, where there is none."""
+    file = computer.calibration
+    if file is None or store.latest_calibration(QcId(computer.id)) is not None:
+        return
+    calibration = CalibrationSet(
+        id=file.id,
+        qc_id=computer.id,
+        created_at_ns=time.time_ns(),
+        dut_label=computer.wiring.dut_label,
+        is_valid=True,
+    )
+    store.put_calibration(calibration, json.dumps(file.observations))

@@ -1,0 +1,354 @@
+"""The front: one TCP port and one unix socket, relayed to the daemon's two private sockets.
+
+A process of its own that needs the standard library alone (`python -I -S front.py`): relaying never
+waits for the daemon's interpreter. It accepts, peeks at three bytes ("PRI" begins HTTP/2, which is
+gRPC; all else is HTTP/1.1), connects to the private socket and splices bytes through pipes, so that
+they are not copied into the process. The private sockets are 0600: nobody else can connect to
+them, therefore the abstract name that the front binds its end to says truly who is behind it:
+``labd.uid=1000.gid=1000.pid=4711.n=...`` for the unix socket (SO_PEERCRED),
+``labd.tcp=<port>...`` for TCP.
+
+It ends when its control socket ends: at once accepting, within DRAIN_S relaying.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import resource
+import select
+import socket
+import struct
+import sys
+import time
+from collections import deque
+
+SILENCE_S = 10.0
+"""A client that has not said what it speaks by then is dropped."""
+DRAIN_S = 2.0
+PIPE_BYTES = 1 << 20
+TURN_BYTES = 8 << 20
+"""After so many bytes other connections get their turn."""
+TICK_S = 0.02
+
+_PREFACE = b"PRI"
+_EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+_FLAGS = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
+_GONE = (ConnectionResetError, BrokenPipeError, ConnectionAbortedError, TimeoutError)
+
+
+class Pipes:
+    """Pipes are lent to flows that have bytes under way, and taken back empty."""
+
+    def __init__(self) -> None:
+        self._free: list[tuple[int, int]] = []
+
+    def borrow(self) -> tuple[int, int]:
+        """An empty pipe: its reading and its writing end."""
+        if self._free:
+            return self._free.pop()
+        ends = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        # An unprivileged user's allowance may be used up: the default size works, slower.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        return ends
+
+    def give_back(self, ends: tuple[int, int], *, is_empty: bool) -> None:
+        """Keep an empty pipe for the next one; close any other."""
+        if is_empty and len(self._free) < 16:
+            self._free.append(ends)
+        else:
+            os.close(ends[0])
+            os.close(ends[1])
+
+
+class Flow:
+    """One direction of a relay. Done when the source has ended and all of it was delivered."""
+
+    def __init__(self, source: socket.socket, target: socket.socket, pipes: Pipes) -> None:
+        self._source = source
+        self._target = target
+        self._pipes = pipes
+        self._ends: tuple[int, int] | None = None
+        self._in_pipe = 0
+        self._has_ended = False
+        self.is_done = False
+        self.is_target_gone = False
+
+    def move(self) -> int:
+        """Move what can be moved without waiting; returns the bytes that came or went."""
+        if self.is_done:
+            return 0
+        moved = self._fill() if not self._has_ended else 0
+        if self._in_pipe:
+            moved += self._drain()
+        if self._in_pipe == 0:
+            self._release()
+            if self._has_ended and not self.is_done:
+                self.is_done = True
+                self._shut_target()
+        return moved
+
+    def close(self) -> None:
+        """Give the pipe back, with whatever is in it."""
+        self.is_done = True
+        self._release()
+
+    def _fill(self) -> int:
+        if self._ends is None:
+            self._ends = self._pipes.borrow()
+        try:
+            n_bytes = os.splice(self._source.fileno(), self._ends[1], PIPE_BYTES, flags=_FLAGS)
+        except BlockingIOError:
+            return 0
+        except _GONE:
+            n_bytes = 0
+        self._has_ended = n_bytes == 0
+        self._in_pipe += n_bytes
+        return n_bytes
+
+    def _drain(self) -> int:
+        assert self._ends is not None
+        try:
+            n_bytes = os.splice(self._ends[0], self._target.fileno(), self._in_pipe, flags=_FLAGS)
+        except BlockingIOError:
+            return 0
+        except _GONE:
+            self.is_target_gone = True
+            self.close()
+            return 0
+        self._in_pipe -= n_bytes
+        return n_bytes
+
+    def _release(self) -> None:
+        if self._ends is not None:
+            self._pipes.give_back(self._ends, is_empty=self._in_pipe == 0)
+            self._ends = None
+
+    def _shut_target(self) -> None:
+        try:
+            self._target.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.is_target_gone = True
+
+
+class Relay:
+    """A client and its connection to a private socket: two flows."""
+
+    def __init__(self, client: socket.socket, backend: socket.socket, pipes: Pipes) -> None:
+        self.sockets = (client, backend)
+        self._up = Flow(client, backend, pipes)
+        self._down = Flow(backend, client, pipes)
+
+    def turn(self) -> bool:
+        """Move bytes both ways until nothing moves or the turn is over; True in the latter case."""
+        budget = TURN_BYTES
+        while budget > 0:
+            moved = self._down.move() + self._up.move()
+            if moved == 0 or self.is_over:
+                return False
+            budget -= moved
+        return True
+
+    @property
+    def is_over(self) -> bool:
+        """Both flows are done, or the client is gone."""
+        return self._down.is_target_gone or (self._up.is_done and self._down.is_done)
+
+    def close(self) -> None:
+        """Close both connections."""
+        self._up.close()
+        self._down.close()
+        for connection in self.sockets:
+            connection.close()
+
+
+class Newcomer:
+    """A client that was accepted and has not said yet what it speaks."""
+
+    def __init__(self, client: socket.socket, name: str, deadline: float) -> None:
+        self.client = client
+        self.name = name
+        self.deadline = deadline
+
+    def protocol(self) -> str | None:
+        """``grpc`` or ``http``, ``gone`` when the client went away, None while that is open."""
+        try:
+            start = self.client.recv(len(_PREFACE), socket.MSG_PEEK)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return "gone"
+        if not start:
+            return "gone"
+        if not _PREFACE.startswith(start):
+            return "http"
+        return "grpc" if start == _PREFACE else None
+
+
+class Front:
+    """The loop: one epoll for listeners, newcomers and relays."""
+
+    def __init__(
+        self, listeners: list[socket.socket], control: socket.socket, directory: str
+    ) -> None:
+        self._epoll = select.epoll()
+        self._control = control
+        self._directory = directory
+        self._listeners = {listener.fileno(): listener for listener in listeners}
+        self._newcomers: dict[int, Newcomer] = {}
+        self._relays: dict[int, Relay] = {}
+        self._again: deque[Relay] = deque()
+        self._pipes = Pipes()
+        self._n_accepted = 0
+        self._is_paused = False
+        for listener in listeners:
+            listener.setblocking(False)
+            self._epoll.register(listener, select.EPOLLIN)
+        self._epoll.register(control, select.EPOLLIN | select.EPOLLRDHUP)
+
+    def run(self) -> None:
+        """Serve until the control socket ends, then drain."""
+        while self._serve_once(None):
+            pass
+        for listener in self._listeners.values():
+            listener.close()
+        self._listeners.clear()
+        self._epoll.unregister(self._control)
+        for newcomer in list(self._newcomers.values()):
+            self._drop(newcomer)
+        deadline = time.monotonic() + DRAIN_S
+        while self._relays and time.monotonic() < deadline:
+            self._serve_once(deadline)
+
+    def _serve_once(self, until: float | None) -> bool:
+        """One round of events; False when the control socket ended."""
+        is_waiting = bool(self._newcomers) or self._is_paused or until is not None
+        timeout = 0.0 if self._again else (TICK_S if is_waiting else -1.0)
+        for descriptor, _ in self._epoll.poll(timeout):
+            if descriptor in self._relays:
+                self._turn(self._relays[descriptor])
+            elif descriptor in self._newcomers:
+                self._greet(self._newcomers[descriptor])
+            elif descriptor in self._listeners:
+                self._accept(self._listeners[descriptor])
+            elif descriptor == self._control.fileno() and not self._control.recv(64):
+                return False
+        for _ in range(len(self._again)):
+            self._turn(self._again.popleft())
+        if is_waiting:
+            self._tick()
+        return True
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        for newcomer in list(self._newcomers.values()):
+            if now > newcomer.deadline:
+                self._drop(newcomer)
+            else:
+                self._greet(newcomer)
+        if self._is_paused:
+            self._is_paused = False
+            for listener in self._listeners.values():
+                self._epoll.modify(listener, select.EPOLLIN)
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(64):
+            try:
+                client, _ = listener.accept()
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                continue
+            except OSError:  # out of descriptors: let some go first
+                self._is_paused = True
+                for other in self._listeners.values():
+                    self._epoll.modify(other, 0)
+                return
+            client.setblocking(False)
+            self._n_accepted += 1
+            newcomer = Newcomer(client, self._name_of(client), time.monotonic() + SILENCE_S)
+            self._newcomers[client.fileno()] = newcomer
+            self._epoll.register(client, _EDGES)
+            self._greet(newcomer)
+
+    def _name_of(self, client: socket.socket) -> str:
+        """Who is behind a connection, as the abstract name that its relay is bound to."""
+        unique = f"n={os.getpid()}-{self._n_accepted}"
+        if client.family == socket.AF_UNIX:
+            size = struct.calcsize("3i")
+            pid, uid, gid = struct.unpack(
+                "3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+            )
+            return f"\0labd.uid={uid}.gid={gid}.pid={pid}.{unique}"
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            port = client.getpeername()[1]
+        except OSError:
+            port = 0
+        return f"\0labd.tcp={port}.{unique}"
+
+    def _greet(self, newcomer: Newcomer) -> None:
+        protocol = newcomer.protocol()
+        if protocol is None:
+            return
+        if protocol == "gone":
+            self._drop(newcomer)
+            return
+        backend = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        backend.setblocking(False)
+        try:
+            backend.bind(newcomer.name)
+            backend.connect(f"{self._directory}/{protocol}")
+        except BlockingIOError:  # its backlog is full: again at the next tick
+            backend.close()
+            return
+        except OSError:
+            backend.close()
+            self._drop(newcomer)
+            return
+        del self._newcomers[newcomer.client.fileno()]
+        relay = Relay(newcomer.client, backend, self._pipes)
+        for connection in relay.sockets:
+            self._relays[connection.fileno()] = relay
+        self._epoll.register(backend, _EDGES)
+        self._turn(relay)
+
+    def _turn(self, relay: Relay) -> None:
+        if relay.sockets[0].fileno() < 0:
+            return
+        is_again = relay.turn()
+        if relay.is_over:
+            for connection in relay.sockets:
+                del self._relays[connection.fileno()]
+            relay.close()
+        elif is_again:
+            self._again.append(relay)
+
+    def _drop(self, newcomer: Newcomer) -> None:
+        del self._newcomers[newcomer.client.fileno()]
+        newcomer.client.close()
+
+
+def main() -> None:
+    """Take over descriptors from the daemon and serve until it lets go."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--control", type=int, required=True)
+    parser.add_argument("--directory", type=int, required=True)
+    parser.add_argument("--listen", type=int, action="append", default=[])
+    arguments = parser.parse_args()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    listeners = [socket.socket(fileno=descriptor) for descriptor in arguments.listen]
+    control = socket.socket(fileno=arguments.control)
+    # By descriptor: a state directory's path may be longer than a socket's address can be.
+    Front(listeners, control, f"/proc/self/fd/{arguments.directory}").run()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(0)

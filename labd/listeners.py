@@ -1,0 +1,147 @@
+"""The daemon's side of the front: binds the public sockets, keeps the front process running."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import stat
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from labd import front
+
+PORT_PATIENCE_S = 2.0
+"""The front of a daemon that was killed holds the port for a few milliseconds more."""
+RESTART_S = 0.2
+_FRONT = str(Path(front.__file__).resolve())
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class AddressInUse(Exception):
+    """The address to listen on is taken."""
+
+    address: str
+    what: str
+
+    def __str__(self) -> str:
+        """Names the address and the way out."""
+        return f"cannot listen on {self.address}: {self.what}; choose another with --listen"
+
+
+async def bind_tcp(host: str, port: int) -> socket.socket:
+    """A listening TCP socket; port 0 is any free one. Raises AddressInUse."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    deadline = time.monotonic() + PORT_PATIENCE_S
+    while True:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(1024)
+        except OSError as error:
+            listener.close()
+            if time.monotonic() > deadline:
+                raise AddressInUse(f"{host}:{port}", error.strerror or str(error)) from error
+            await asyncio.sleep(0.05)
+        else:
+            return listener
+
+
+def bind_unix(path: Path) -> socket.socket:
+    """A listening unix socket, mode 0660, in place of one that a dead labd left.
+
+    Only the holder of the state directory's lock calls this. Raises AddressInUse.
+    """
+    try:
+        if stat.S_ISSOCK(path.lstat().st_mode):
+            path.unlink()
+    except FileNotFoundError:
+        pass
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    umask = os.umask(0o117)
+    try:
+        listener.bind(f"/proc/self/fd/{directory}/{path.name}")
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise AddressInUse(str(path), error.strerror or str(error)) from error
+    finally:
+        os.umask(umask)
+        os.close(directory)
+    return listener
+
+
+class FrontProcess:
+    """Runs the front on listening sockets, and another one if it dies."""
+
+    def __init__(self, listeners: list[socket.socket], private_directory: Path) -> None:
+        self._listeners = listeners
+        self._directory = os.open(private_directory, os.O_RDONLY | os.O_DIRECTORY)
+        self._control: socket.socket | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, None before the start."""
+        return None if self._process is None else self._process.pid
+
+    async def start(self) -> None:
+        """Start the process and watch over it."""
+        await self._spawn()
+        self._watcher = asyncio.create_task(self._watch(), name="front-watcher")
+
+    async def stop(self) -> None:
+        """No new connections; the open ones get front.DRAIN_S to end. Idempotent."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watcher
+            self._watcher = None
+        for listener in self._listeners:
+            listener.close()
+        if self._control is not None:
+            self._control.close()
+        if self._process is not None and self._process.returncode is None:
+            try:
+                await asyncio.wait_for(self._process.wait(), front.DRAIN_S + 1.0)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        if self._directory >= 0:
+            os.close(self._directory)
+            self._directory = -1
+
+    async def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        descriptors = [listener.fileno() for listener in self._listeners]
+        command = [sys.executable, "-I", "-S", _FRONT]
+        command += ["--control", str(theirs.fileno()), "--directory", str(self._directory)]
+        for descriptor in descriptors:
+            command += ["--listen", str(descriptor)]
+        self._process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            pass_fds=[theirs.fileno(), self._directory, *descriptors],
+            start_new_session=True,
+        )
+        theirs.close()
+        if self._control is not None:
+            self._control.close()
+        self._control = ours
+
+    async def _watch(self) -> None:
+        while True:
+            assert self._process is not None
+            status = await self._process.wait()
+            _log.error("front: process %d ended with status %d", self._process.pid, status)
+            await asyncio.sleep(RESTART_S)
+            await self._spawn()

@@ -1,0 +1,171 @@
+"""A rack worker as a child process: its command line, its socket, its end, and what a crash left.
+
+The child ends by itself when its socket ends, so a daemon that is killed leaves none behind; a
+child that hangs in a driver at that moment is found by its pid file and killed by the next daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from labd.rack import messages as rack
+
+LEFTOVER_PATIENCE_S = 2.0
+TERM_PATIENCE_S = 2.0
+PID_FILE = "rack.pid"
+_READ_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class RackCommand:
+    """How a rack process is started.
+
+    name: the alias. directory: its working directory, its own. module: what `python -m` runs.
+    """
+
+    name: str
+    station: Path
+    wiring: Path
+    max_result_bytes: int
+    directory: Path
+    module: str = "labd.rack"
+
+    def arguments(self, descriptor: int) -> list[str]:
+        """The command line; descriptor: the process's end of the socket pair."""
+        return [
+            *(sys.executable, "-m", self.module, "--fd", str(descriptor), "--name", self.name),
+            *("--station", str(self.station), "--wiring", str(self.wiring)),
+            *("--max-result-bytes", str(self.max_result_bytes)),
+        ]
+
+
+class RackProcess:
+    """A running child and the messages to and from it."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self._process = process
+        self._reader = reader
+        self._writer = writer
+        self.is_gone = False
+
+    @classmethod
+    async def start(cls, command: RackCommand) -> RackProcess:
+        """Start the child in its directory and note its pid there. Raises OSError."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *command.arguments(theirs.fileno()),
+                    cwd=command.directory,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+            except OSError:
+                ours.close()
+                raise
+        note = f"{process.pid} {_start_ticks(process.pid)}\n"
+        (command.directory / PID_FILE).write_text(note, encoding="ascii")
+        reader, writer = await asyncio.open_connection(sock=ours)
+        return cls(process, reader, writer)
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    def send(self, message: rack.ToRack) -> None:
+        """Tell the child something; a child that is gone hears nothing."""
+        if not self._writer.is_closing():
+            self._writer.write(rack.pack_message(message))
+
+    async def received(self) -> AsyncIterator[rack.Message]:
+        """What the child says, until it closes its end. Raises BadMessage on anything else."""
+        messages = rack.MessageReader()
+        with contextlib.suppress(ConnectionError):
+            while chunk := await self._reader.read(_READ_BYTES):
+                for message in messages.feed(chunk):
+                    yield message
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def ended(self, patience_s: float) -> str:
+        """Wait so long for the child's end, then SIGTERM, then SIGKILL; says how it ended."""
+        for step, limit_s in ((None, patience_s), (signal.SIGTERM, TERM_PATIENCE_S)):
+            if step is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.send_signal(step)
+            try:
+                await asyncio.wait_for(self._process.wait(), limit_s)
+                break
+            except TimeoutError:
+                continue
+        else:
+            self.kill()
+            await self._process.wait()
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
+        status = self._process.returncode
+        assert status is not None
+        return exit_sentence(status)
+
+
+def exit_sentence(status: int) -> str:
+    """How a process ended, from its return code as subprocess gives it."""
+    if status >= 0:
+        return f"the rack process ended with exit status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = "unknown"
+    return f"the rack process was ended by signal {-status} ({name})"
+
+
+def _start_ticks(pid: int) -> str:
+    """The process's start time in clock ticks, which tells it from a later one of the same pid."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[19]
+
+
+def end_leftover(directory: Path) -> bool:
+    """End a child that a killed daemon left: it gets a little time, then SIGKILL. Blocks.
+
+    Returns whether there was one that had to be killed.
+    """
+    note = directory / PID_FILE
+    try:
+        pid_text, _, ticks = note.read_text(encoding="ascii").strip().partition(" ")
+    except OSError:
+        return False
+    note.unlink(missing_ok=True)
+    if not pid_text.isdecimal() or not ticks:
+        return False
+    pid, deadline = int(pid_text), time.monotonic() + LEFTOVER_PATIENCE_S
+    while _start_ticks(pid) == ticks:
+        if time.monotonic() > deadline:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+            return True
+        time.sleep(0.02)
+    return False

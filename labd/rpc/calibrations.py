@@ -1,0 +1,51 @@
+"""iqm.server.Calibrations: which set is the newest, and its values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+
+from labd.core.errors import NotFound
+from labd.rpc import convert
+from labd.rpc.caller import Context, identify
+from labd.rpc.chunks import stream_bytes
+from labd.rpc.laboratory import Laboratory
+from labd.wire import iqm_server_pb2 as iqm
+
+
+class Calibrations:
+    """The three methods of the service."""
+
+    def __init__(self, laboratory: Laboratory) -> None:
+        self._laboratory = laboratory
+
+    async def latest(
+        self, request: iqm.LatestQuantumComputerCalibrationLookupV1, context: Context
+    ) -> iqm.CalibrationMetadataV1:
+        """The newest set of a quantum computer."""
+        identify(context)
+        computer = self._laboratory.quantum_computer(request.qc_id)
+        latest = self._laboratory.store.latest_calibration(computer.id)
+        if latest is None:
+            raise NotFound("calibration set of", computer.alias, "none was stored yet")
+        return convert.calibration_message(latest)
+
+    async def get(
+        self, request: iqm.CalibrationLookupV1, context: Context
+    ) -> iqm.CalibrationMetadataV1:
+        """A set's head."""
+        identify(context)
+        found = self._laboratory.store.calibration(convert.uuid_of(request.id, "id"))
+        return convert.calibration_message(found)
+
+    async def full_data(
+        self, request: iqm.CalibrationLookupV1, context: Context
+    ) -> AsyncGenerator[bytes]:
+        """A set's values as JSON, in chunks."""
+        identify(context)
+        calibration_id = convert.uuid_of(request.id, "id")
+        observations = self._laboratory.store.observations(calibration_id)
+        head = json.dumps({"calibration_set_id": str(calibration_id)})
+        data = f'{head[:-1]}, "observations": {observations}}}'.encode()
+        async for chunk in stream_bytes(data, self._laboratory.config.server.chunk_bytes):
+            yield chunk

@@ -1,0 +1,74 @@
+"""Between the wire's messages and the core's values."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from labd.core.errors import InvalidArgument
+from labd.core.jobs import Job
+from labd.store.calibrations import CalibrationSet
+from labd.wire import iqm_server_pb2 as iqm
+
+
+def uuid_of(message: iqm.Uuid, field_name: str) -> UUID:
+    """The UUID in either form. Raises InvalidArgument when it is none."""
+    try:
+        if message.WhichOneof("data") == "raw":
+            return UUID(bytes=message.raw)
+        if message.WhichOneof("data") == "str":
+            return UUID(message.str)
+    except ValueError:
+        pass
+    raise InvalidArgument(field_name, "not a UUID: 16 bytes in `raw`, or its text in `str`")
+
+
+def uuid_message(value: UUID) -> iqm.Uuid:
+    """A UUID as clients send it."""
+    return iqm.Uuid(raw=value.bytes)
+
+
+def timestamp(at_ns: int) -> Timestamp:
+    """An instant, nanoseconds since 1970."""
+    seconds, nanos = divmod(at_ns, 1_000_000_000)
+    return Timestamp(seconds=seconds, nanos=nanos)
+
+
+def quantum_computer_message(qc_id: UUID, alias: str, display_name: str) -> iqm.QuantumComputerV1:
+    """A quantum computer as the API shows it."""
+    return iqm.QuantumComputerV1(id=uuid_message(qc_id), alias=alias, display_name=display_name)
+
+
+def job_message(job: Job, quantum_computer: iqm.QuantumComputerV1) -> iqm.JobV1:
+    """A job as the API shows it. All required fields are set."""
+    message = iqm.JobV1(
+        id=uuid_message(job.id),
+        type=job.job_type.value,
+        quantum_computer=quantum_computer,
+        input=iqm.JobInputSummaryV1(
+            job_type=job.job_type.value, shots=job.shots, circuits=job.circuits
+        ),
+        status=job.state.value,
+        created_at=timestamp(job.created_at_ns),
+        updated_at=timestamp(job.updated_at_ns),
+    )
+    if job.queue_position is not None:
+        message.queue_position = job.queue_position
+    if job.error is not None:
+        message.error = job.error
+    if job.started_at_ns is not None:
+        message.execution_started_at.CopyFrom(timestamp(job.started_at_ns))
+    if job.ended_at_ns is not None:
+        message.execution_ended_at.CopyFrom(timestamp(job.ended_at_ns))
+    return message
+
+
+def calibration_message(calibration: CalibrationSet) -> iqm.CalibrationMetadataV1:
+    """A calibration set's head as the API shows it."""
+    return iqm.CalibrationMetadataV1(
+        id=uuid_message(calibration.id),
+        created_at=timestamp(calibration.created_at_ns),
+        dut_label=calibration.dut_label,
+        is_valid=calibration.is_valid,
+    )

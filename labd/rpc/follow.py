@@ -1,0 +1,69 @@
+"""A subscription: the job's record now, then every change once and in order, then the end.
+
+States come from the append-only event log, so that a slow reader misses none; the queue position is
+a level, of which only the newest counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+from labd.core.errors import JobDeleted, NotFound
+from labd.core.jobs import Job, JobEvent, JobId, JobState
+from labd.desk import Desk
+
+Keepalive = None
+
+
+async def follow_job(desk: Desk, job_id: JobId, keepalive_s: float) -> AsyncGenerator[Job | None]:
+    """The job after each change; None when nothing happened for keepalive_s.
+
+    Ends after the final state. Raises NotFound, JobDeleted, ServerStopping.
+    """
+    job, events = desk.store.follow(job_id, 0)
+    if job is None:
+        raise NotFound("job", str(job_id))
+    with desk.changes.watch(("job", job_id), ("queue", job.qc_id)) as watch:
+        job, events = desk.store.follow(job_id, 0)
+        if job is None:
+            raise JobDeleted(str(job_id))
+        last_event, last_position = events[-1].id, -1
+        if job.state is JobState.IN_QUEUE:
+            last_position = desk.queue_position(job)
+            yield replace(job, queue_position=last_position)
+        else:
+            yield job
+        while not job.state.is_final:
+            if job.state is not JobState.IN_QUEUE:
+                watch.drop(("queue", job.qc_id))
+            has_changed = await watch.wait(keepalive_s)
+            desk.raise_if_stopping()
+            if not has_changed:
+                yield Keepalive
+                continue
+            job, events = desk.store.follow(job_id, last_event)
+            if job is None:
+                raise JobDeleted(str(job_id))
+            for event in events:
+                last_event = event.id
+                yield _as_of(job, event)
+            if job.state is JobState.IN_QUEUE:
+                position = desk.queue_position(job)
+                if position != last_position:
+                    last_position = position
+                    yield replace(job, queue_position=position)
+
+
+def _as_of(job: Job, event: JobEvent) -> Job:
+    """The record as it stood when the event was written."""
+    if event.state is job.state:
+        return job
+    return replace(
+        job,
+        state=event.state,
+        error=event.error,
+        updated_at_ns=event.at_ns,
+        started_at_ns=None if event.state is JobState.IN_QUEUE else job.started_at_ns,
+        ended_at_ns=job.ended_at_ns if event.state.is_final else None,
+    )

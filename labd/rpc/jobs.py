@@ -1,0 +1,111 @@
+"""iqm.server.Jobs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+from labd.core.errors import NotFound
+from labd.core.jobs import Job, JobId, JobState, JobType, NewJob
+from labd.rpc import convert
+from labd.rpc.caller import Context, identify
+from labd.rpc.chunks import stream_bytes, stream_file
+from labd.rpc.follow import follow_job
+from labd.rpc.intake import Intake
+from labd.rpc.laboratory import Laboratory
+from labd.wire import iqm_server_pb2 as iqm
+
+_KEEPALIVE = iqm.JobEventV1(keepalive=iqm.Keepalive())
+
+
+class Jobs:
+    """The six methods of the service."""
+
+    def __init__(self, laboratory: Laboratory, intake: Intake) -> None:
+        self._laboratory = laboratory
+        self._intake = intake
+
+    async def submit(self, request: iqm.SubmitJobRequestV1, context: Context) -> iqm.JobV1:
+        """Check a payload and queue it; the answer means that it is stored durably."""
+        caller = identify(context)
+        computer = self._laboratory.quantum_computer(request.qc_id)
+        job_type = JobType(iqm.JobType.Name(request.type))
+        summary = await self._intake.check(computer, job_type, request.payload)
+        store = self._laboratory.store
+        job = NewJob(
+            id=store.new_job_id(),
+            qc_id=computer.id,
+            job_type=job_type,
+            shots=summary.shots,
+            circuits=summary.circuits,
+            is_timeslot=request.use_timeslot,
+            submitted_by=str(caller),
+        )
+        return self._message(await self._laboratory.desk.submit(job, request.payload))
+
+    async def get(self, request: iqm.JobLookupV1, context: Context) -> iqm.JobV1:
+        """A job as it stands now."""
+        return self._message(self._job(request, context))
+
+    async def subscribe(
+        self, request: iqm.JobLookupV1, context: Context
+    ) -> AsyncGenerator[iqm.JobEventV1]:
+        """A job now and at every change until its end, with keepalives while it is quiet."""
+        identify(context)
+        job_id = JobId(convert.uuid_of(request.id, "id"))
+        keepalive_s = self._laboratory.config.server.keepalive_s
+        jobs = follow_job(self._laboratory.desk, job_id, keepalive_s)
+        async with contextlib.aclosing(jobs):
+            async for job in jobs:
+                yield _KEEPALIVE if job is None else iqm.JobEventV1(update=self._message(job))
+
+    async def payload(self, request: iqm.JobLookupV1, context: Context) -> AsyncGenerator[bytes]:
+        """The payload as it was submitted."""
+        job = self._job(request, context)
+        payload = self._laboratory.store.payload(job)
+        chunk_bytes = self._laboratory.config.server.chunk_bytes
+        if isinstance(payload, bytes):
+            chunks = stream_bytes(payload, chunk_bytes)
+        elif payload.exists():
+            chunks = stream_file(payload, chunk_bytes)
+        else:
+            raise NotFound("payload of job", str(job.id), "its file is gone")
+        async with contextlib.aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+
+    async def results(self, request: iqm.JobLookupV1, context: Context) -> AsyncGenerator[bytes]:
+        """The results of a completed job."""
+        job = self._job(request, context)
+        path = self._laboratory.store.result_path(job.id)
+        if job.state is not JobState.COMPLETED or not path.exists():
+            raise NotFound("results of job", str(job.id), _why_no_results(job))
+        chunks = stream_file(path, self._laboratory.config.server.chunk_bytes)
+        async with contextlib.aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+
+    async def cancel(self, request: iqm.JobLookupV1, context: Context) -> iqm.JobV1:
+        """Cancel a queued job at once; ask for the cancelling of a running one."""
+        caller = identify(context)
+        job_id = JobId(convert.uuid_of(request.id, "id"))
+        return self._message(await self._laboratory.desk.cancel(job_id, str(caller)))
+
+    def _job(self, request: iqm.JobLookupV1, context: Context) -> Job:
+        identify(context)
+        return self._laboratory.store.job(JobId(convert.uuid_of(request.id, "id")))
+
+    def _message(self, job: Job) -> iqm.JobV1:
+        return convert.job_message(job, self._laboratory.quantum_computer_message(job.qc_id))
+
+
+def _why_no_results(job: Job) -> str:
+    match job.state:
+        case JobState.IN_QUEUE:
+            return f"it is queued at position {job.queue_position}; subscribe and wait for its end"
+        case JobState.EXECUTING:
+            return "it is executing; subscribe and wait for its end"
+        case JobState.COMPLETED:
+            return "their file is gone"
+        case _:
+            return f"it is {job.state.value}: {job.error or 'no reason was given'}"

@@ -1,0 +1,304 @@
+"""One rack process per quantum computer: started, watched, given jobs, stopped, killed, replaced.
+
+A job is claimed only for a rack that is ready; until then it waits in the queue. What a process ran
+when it ended becomes INTERRUPTED with the way it ended; the next jobs wait for the next process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from labd.changes import Watch
+from labd.core.errors import Unavailable
+from labd.core.jobs import Job, JobId, JobState, QcId
+from labd.desk import Desk
+from labd.rack import messages as rack
+from labd.rack_process import RackCommand, RackProcess, end_leftover
+from labd.store.jobs import Ending
+
+CANCEL_PATIENCE_S = 5.0
+STOP_PATIENCE_S = 8.0
+"""For making the instruments safe and closing them."""
+HURRY_PATIENCE_S = 0.5
+STOP_LIMIT_S = 60.0
+FIRST_BACKOFF_S = 0.2
+LONGEST_BACKOFF_S = 30.0
+HEALTHY_S = 30.0
+"""A process that lived so long earns its successor a start without delay."""
+STORAGE_RETRY_S = 1.0
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class RackState(StrEnum):
+    """What a rack process is good for now."""
+
+    STARTING = "starting"
+    READY = "ready"
+    UNAVAILABLE = "unavailable"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class RackStatus:
+    """A rack as the daemon knows it. what: why it is not ready, as a sentence."""
+
+    state: RackState
+    what: str = ""
+    instruments: tuple[rack.Instrument, ...] = ()
+
+
+class _Running:
+    """The job that the rack runs now, and the end that it will have."""
+
+    def __init__(self, job: Job, watch: Watch) -> None:
+        self.job = job
+        self.is_cancel_sent = False
+        self.shots_done = 0
+        self.shots_total = 0
+        self.ending: Ending | None = None
+        self._watch = watch
+
+    def end(self, ending: Ending) -> None:
+        """The first end counts."""
+        if self.ending is None:
+            self.ending = ending
+            self._watch.wake()
+
+
+class Supervisor:
+    """The keeper of one rack process."""
+
+    def __init__(self, desk: Desk, command: RackCommand, qc_id: QcId) -> None:
+        self.status = RackStatus(RackState.STARTING)
+        self._desk = desk
+        self._command = command
+        self._qc_id = qc_id
+        self._work = desk.changes.watch(("arrival", qc_id))
+        self._running: _Running | None = None
+        self._process: RackProcess | None = None
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin keeping a process."""
+        self._task = asyncio.create_task(self._keep(), name=f"rack-{self._command.name}")
+
+    def progress(self, job_id: JobId) -> tuple[int, int]:
+        """Shots done and shots in total of a job; (0, 0) when it does not run now."""
+        running = self._running
+        if running is None or running.job.id != job_id:
+            return 0, 0
+        return running.shots_done, running.shots_total
+
+    async def stop(self, grace_s: float, hurry: asyncio.Event) -> None:
+        """End the running job or interrupt it after the grace, then end the process. Idempotent.
+
+        hurry: when it is set, nothing is waited for any longer than the instruments need.
+        """
+        self._stopping.set()
+        self._work.wake()
+        if self._task is None:
+            return
+        await _first_of(self._idle(), hurry, grace_s)
+        if self._running is not None:
+            self._running.end(
+                Ending(JobState.INTERRUPTED, f"labd was stopped; it waits {grace_s:g} s for a job")
+            )
+        process = self._process
+        if process is not None:
+            process.send(rack.Shutdown())
+            await _first_of(process.ended(STOP_PATIENCE_S), hurry, STOP_LIMIT_S)
+            await process.ended(HURRY_PATIENCE_S)
+        await self._task
+
+    async def _idle(self) -> None:
+        while self._running is not None:
+            with self._desk.changes.watch(("job", self._running.job.id)) as watch:
+                await watch.wait()
+
+    # ---- the process
+
+    async def _keep(self) -> None:
+        if await asyncio.to_thread(end_leftover, self._command.directory):
+            _log.warning("rack %s: killed a process of an earlier labd", self._command.name)
+        backoff_s = FIRST_BACKOFF_S
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            try:
+                why = await self._run_one()
+            except OSError as error:
+                why = f"the rack process cannot be started: {error}"
+            if self._stopping.is_set():
+                break
+            self.status = RackStatus(RackState.DEAD, why)
+            _log.error("rack %s: %s", self._command.name, why)
+            if time.monotonic() - started > HEALTHY_S:
+                backoff_s = FIRST_BACKOFF_S
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), backoff_s)
+            backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
+
+    async def _run_one(self) -> str:
+        """One process from start to end, with its jobs; returns how it ended."""
+        self.status = RackStatus(RackState.STARTING)
+        process = await RackProcess.start(self._command)
+        self._process = process
+        work = asyncio.create_task(self._run_jobs(process))
+        patience_s = 0.5
+        try:
+            async for message in process.received():
+                self._take(message)
+                if isinstance(message, rack.Stopped):
+                    patience_s = STOP_PATIENCE_S
+        except rack.BadMessage as error:
+            _log.error("rack %s: %s", self._command.name, error)
+            process.kill()
+        why = await process.ended(patience_s)
+        self._process = None
+        process.is_gone = True
+        if self._running is not None:
+            self._running.end(Ending(JobState.INTERRUPTED, f"{why} while the job was executing"))
+        self._work.wake()
+        await work
+        return why
+
+    def _take(self, message: rack.Message) -> None:
+        match message:
+            case rack.Ready(instruments):
+                self.status = RackStatus(RackState.READY, "", instruments)
+                _log.info("rack %s: ready", self._command.name)
+                self._work.wake()
+            case rack.Unavailable(what):
+                self.status = RackStatus(RackState.UNAVAILABLE, what)
+                _log.warning("rack %s: %s", self._command.name, what)
+            case rack.Progress(job_id, done, total):
+                running = self._running
+                if running is not None and str(running.job.id) == job_id:
+                    running.shots_done, running.shots_total = done, total
+                    self._desk.changes.notify(("progress", running.job.id))
+            case rack.Completed(job_id, timings_s):
+                self._end(job_id, Ending(JobState.COMPLETED, timings_s=timings_s))
+            case rack.Failed(job_id, error):
+                self._end(job_id, Ending(JobState.FAILED, error))
+            case rack.Cancelled(job_id):
+                self._end(job_id, self._given_up())
+            case _:
+                pass
+
+    def _given_up(self) -> Ending:
+        if self._running is not None and self._running.is_cancel_sent:
+            return Ending(JobState.CANCELLED, "cancelled while it was executing")
+        return Ending(JobState.INTERRUPTED, "labd was stopped while the job was executing")
+
+    def _end(self, job_id: str, ending: Ending) -> None:
+        running = self._running
+        if running is None or str(running.job.id) != job_id:
+            _log.warning("rack %s: spoke of job %s, not running", self._command.name, job_id)
+            return
+        result = self._desk.store.result_path(running.job.id)
+        if ending.state is JobState.COMPLETED and not result.exists():
+            ending = Ending(JobState.FAILED, "the rack finished the job but left no result")
+        running.end(ending)
+
+    # ---- jobs
+
+    async def _run_jobs(self, process: RackProcess) -> None:
+        with self._work as work:
+            while not process.is_gone and not self._stopping.is_set():
+                job = None
+                if self.status.state is RackState.READY:
+                    job = await self._claim()
+                if job is None:
+                    await work.wait()
+                else:
+                    await self._run_job(process, job)
+
+    async def _claim(self) -> Job | None:
+        try:
+            return await self._desk.claim_next(self._qc_id)
+        except Unavailable:
+            asyncio.get_running_loop().call_later(STORAGE_RETRY_S, self._work.wake)
+            return None
+
+    async def _run_job(self, process: RackProcess, job: Job) -> None:
+        with self._desk.changes.watch(("job", job.id)) as watch:
+            running = _Running(job, watch)
+            self._running = running
+            if process.is_gone:
+                running.end(Ending(JobState.INTERRUPTED, "the rack process ended before the job"))
+            try:
+                process.send(self._order(job))
+            except OSError as error:
+                running.end(Ending(JobState.FAILED, f"the payload cannot be read: {error}"))
+            ending = await self._ending_of(process, running, watch)
+        await self._record(job, ending)
+        self._running = None
+        self._desk.changes.notify(("progress", job.id), ("job", job.id))
+
+    def _order(self, job: Job) -> rack.Run:
+        payload = self._desk.store.payload(job)
+        if isinstance(payload, bytes):
+            path = self._command.directory / "payload.bin"
+            path.write_bytes(payload)
+        else:
+            path = payload
+        return rack.Run(str(job.id), str(path), str(self._desk.store.result_path(job.id)))
+
+    async def _ending_of(self, process: RackProcess, running: _Running, watch: Watch) -> Ending:
+        """How the job ended, with a cancel passed on to the rack and enforced."""
+        deadline = None
+        while running.ending is None:
+            if deadline is None and self._is_cancel_wanted(running):
+                running.is_cancel_sent = True
+                process.send(rack.Cancel(str(running.job.id)))
+                deadline = time.monotonic() + CANCEL_PATIENCE_S
+            await watch.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            if deadline is not None and time.monotonic() >= deadline and running.ending is None:
+                process.kill()
+                what = f"cancelled; the rack did not answer for {CANCEL_PATIENCE_S:g} s"
+                running.end(Ending(JobState.CANCELLED, f"{what} and its process was killed"))
+        return running.ending
+
+    def _is_cancel_wanted(self, running: _Running) -> bool:
+        record = self._desk.store.job_record(running.job.id)
+        return record is None or record.cancel_requested_at_ns is not None
+
+    async def _record(self, job: Job, ending: Ending) -> None:
+        """Write the end down; where the storage refuses, again until it does not."""
+        while True:
+            try:
+                await self._desk.end(job.id, ending)
+            except Unavailable as error:
+                _log.error("job %s: its end is not recorded yet: %s", job.id, error)
+                if self._stopping.is_set():
+                    return
+                await asyncio.sleep(STORAGE_RETRY_S)
+            else:
+                return
+
+
+async def _first_of(work: Coroutine[None, None, T], hurry: asyncio.Event, limit_s: float) -> None:
+    """Wait until the work is done, or the hurry is set, or the time is over."""
+    tasks = {asyncio.ensure_future(work), asyncio.ensure_future(hurry.wait())}
+    _, pending = await asyncio.wait(tasks, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+
+
+def private_directory(run: Path, alias: str) -> Path:
+    """The working directory of a quantum computer's rack process, made if need be."""
+    path = run / alias
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
