@@ -204,7 +204,10 @@ def results(
             client.results_to_file(identity, raw)
         if raw is not None and npz is plot is None and not as_json:
             return
-        found = client.results(identity)
+        try:
+            found = client.results(identity)
+        except ValueError as error:
+            raise _Refused(f"{error}; --raw saves the bytes as they are") from error
     if npz is not None:
         saved.save_npz(found, npz)
     if plot is not None:
@@ -264,15 +267,23 @@ def payload(
         with target.connected() as client:
             content = client.payload(_resolved(client, job_id or ""))
     if text:
-        from labd.cli.payload_text import payload_text
-
-        content = payload_text(content).encode()
+        content = _readable(content)
     elif output is None and sys.stdout.isatty():
         raise click.UsageError("a payload is binary; use --output FILE or --text")
     if output is None:
         sys.stdout.buffer.write(content)
     else:
         output.write_bytes(content)
+
+
+def _readable(payload: bytes) -> bytes:
+    from labd.cli.payload_text import payload_text
+    from labd.core.errors import InvalidPayload
+
+    try:
+        return payload_text(payload).encode()
+    except InvalidPayload as error:
+        raise _Refused(str(error)) from error
 
 
 def _follow_to_the_end(client: Client, job_id: UUID, as_json: bool) -> None:
