@@ -155,10 +155,11 @@ def show(target: _Target, job_id: str, as_json: bool) -> None:
 
     with target.connected(as_json=as_json) as client:
         job = client.job(_resolved(client, job_id))
+        rack = None if job.status.is_final or as_json else client.rack()
     if as_json:
         _echo_json(_job_facts(job))
     else:
-        tables.show(tables.job_table(job))
+        tables.show(tables.job_table(job, rack))
 
 
 @cli.command()

@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from labd.client import Array, Job, JobState, Method, Results
+from labd.client import Array, Job, JobState, Method, Rack, Results
 
 _STYLES = {
     JobState.IN_QUEUE: "yellow",
@@ -51,8 +51,8 @@ def jobs_table(jobs: list[Job], *, with_alias: bool) -> Table:
     return table
 
 
-def job_table(job: Job) -> Table:
-    """One line a fact."""
+def job_table(job: Job, rack: Rack | None) -> Table:
+    """One line a fact; rack: what the job waits for, while it has not ended."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -68,6 +68,7 @@ def job_table(job: Job) -> Table:
         ("started", _local(job.execution_started_at)),
         ("ended", _local(job.execution_ended_at)),
         ("took", _took(job)),
+        ("rack", f"{rack.state}{': ' if rack.what else ''}{rack.what}" if rack else ""),
     ]
     for name, value in rows:
         if str(value):

@@ -35,7 +35,7 @@ from labd.client.results import Array, Results, unpack_results
 from labd.client.segment import Segment
 from labd.client.shape import Acquired, Axis, Method, ResultShape
 from labd.client.tables import Grid, Readout, TimeTrace
-from labd.client.values import CalibrationSet, Job, Progress, QuantumComputer
+from labd.client.values import CalibrationSet, Job, Progress, QuantumComputer, Rack
 from labd.core.jobs import JobState, JobType
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "Program",
     "Progress",
     "QuantumComputer",
+    "Rack",
     "Readout",
     "ResultShape",
     "Results",

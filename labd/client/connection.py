@@ -24,6 +24,7 @@ from labd.client.values import (
     Job,
     Progress,
     QuantumComputer,
+    Rack,
     calibration_of,
     job_of,
     uuid_of,
@@ -109,6 +110,12 @@ class Client:
             qc_id=_wire_uuid(self.quantum_computer.id), resource_name=name
         )
         return joined(self._calls.resource(lookup))
+
+    def rack(self) -> Rack:
+        """What the rack is good for now; jobs wait in the queue until it is ready."""
+        about = json.loads(self.resource("about"))["rack"]
+        instruments = {one["name"]: one["model"] for one in about["instruments"]}
+        return Rack(about["state"], about["what"], instruments)
 
     def program(self, shots: int, *, averaging_bins: int | None = None) -> Program:
         """An empty program with this quantum computer's grid and latest calibration."""

@@ -29,6 +29,18 @@ class QuantumComputer:
 
 
 @dataclass(frozen=True, slots=True)
+class Rack:
+    """The rack behind a quantum computer. state: ready, starting, unavailable or dead.
+
+    what: why it is not ready, as a sentence. instruments: name and model of those that are open.
+    """
+
+    state: str
+    what: str
+    instruments: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job as the server last told it.
 
