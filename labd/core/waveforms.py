@@ -25,7 +25,7 @@ _SIGMA_OF_FULL_WIDTH = 1 / math.sqrt(8 * math.log(1 / G0))
 # rise_time / sigma of the truncated smoothed square: sqrt(8) * erfinv(1 - 2 G0)
 _RISE_PER_SIGMA = 2 * NormalDist().inv_cdf(1 - G0)
 _PHASOR_STEP = 64
-# Bounds of a parameter, in windows: beyond them the formulas overflow and mean nothing.
+# Bounds of a parameter in windows, and of a sample: beyond them formulas overflow, mean nothing.
 _SMALLEST, _LARGEST = 1e-9, 1e6
 
 
@@ -135,6 +135,9 @@ def mistakes_in(waveform: Waveform) -> list[str]:
         if not np.isfinite(shape.samples).all():
             first = int(np.flatnonzero(~np.isfinite(shape.samples))[0])
             found.append(f"sample {first} is {shape.samples[first]}, not a finite number")
+        elif shape.samples.size and np.abs(shape.samples).max() > _LARGEST:
+            first = int(np.argmax(np.abs(shape.samples)))
+            found.append(f"sample {first} is {shape.samples[first]:g}; the largest is {_LARGEST:g}")
         return found
     for name in shape.__dataclass_fields__:
         value: float = getattr(shape, name)
