@@ -1,0 +1,127 @@
+"""Faults on purpose: what the control socket of `labd-simrack` understands, and a client for it.
+
+One JSON object a line, one back: ``{"ok": true, ...}`` or ``{"ok": false, "error": "..."}``.
+
+    {"do": "fault", "instrument": "awg1", "fault": "mute"}
+    {"do": "fault", "instrument": "scope", "fault": "slow", "seconds": 0.2}
+    {"do": "fault", "instrument": "awg1", "fault": "drop", "seconds": 1.0, "at_message": 5}
+    {"do": "clear", "instrument": "awg1"}          without "instrument": everywhere
+    {"do": "status"}
+
+Faults, each now or when the n-th message from now arrives (`at_message`, 1 is the next one):
+
+    mute         takes messages and does nothing
+    slow         waits `seconds` before each message
+    garbage      answers bytes that are no answer
+    refuse       the command `header` gets error `code` (default -200) and does nothing
+    drop         connections are cut, new ones refused for `seconds`
+    power-cycle  all state is lost, connections are cut, off for `seconds`
+    error        error `code` appears in the queue
+
+`mute`, `slow`, `garbage` and `refuse` stand until `clear`; the others happen once.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from dataclasses import dataclass
+from typing import Literal
+
+FaultName = Literal["mute", "slow", "garbage", "refuse", "drop", "power-cycle", "error"]
+JsonValue = str | float | int | bool | None
+
+FAULT_NAMES: tuple[FaultName, ...] = (
+    "mute",
+    "slow",
+    "garbage",
+    "refuse",
+    "drop",
+    "power-cycle",
+    "error",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentStatus:
+    """One instrument as `status` reports it. fault: the standing ones, comma separated."""
+
+    port: int
+    model: str
+    n_messages: int
+    n_connections: int
+    is_listening: bool
+    n_errors: int
+    fault: str
+    n_planned: int
+
+
+class FaultRefused(Exception):
+    """The rack did not understand, with its sentence."""
+
+
+class FaultControl:
+    """Talks to the control socket of a simulated rack. Use it as a context manager, or `close` it.
+
+    >>> with FaultControl(port) as faults:
+    ...     faults.inject("awg1", "drop", seconds=1.0, at_message=5)
+    """
+
+    def __init__(self, port: int, host: str = "127.0.0.1", timeout_s: float = 10.0) -> None:
+        self._connection = socket.create_connection((host, port), timeout_s)
+        self._lines = self._connection.makefile("rb")
+
+    def inject(
+        self,
+        instrument: str,
+        fault: FaultName,
+        *,
+        seconds: float = 0.0,
+        header: str = "",
+        code: int = -200,
+        at_message: int = 0,
+    ) -> None:
+        """Make something go wrong, now or at the n-th message from now."""
+        self._ask(
+            {
+                "do": "fault",
+                "instrument": instrument,
+                "fault": fault,
+                "seconds": seconds,
+                "header": header,
+                "code": code,
+                "at_message": at_message,
+            }
+        )
+
+    def clear(self, instrument: str = "") -> None:
+        """End the standing and forget the planned faults of one instrument, or of all."""
+        self._ask({"do": "clear", "instrument": instrument})
+
+    def status(self) -> dict[str, InstrumentStatus]:
+        """All instruments, by name."""
+        answer = self._ask({"do": "status"})
+        listed = answer["instruments"]
+        assert isinstance(listed, dict)
+        return {name: InstrumentStatus(**fields) for name, fields in listed.items()}
+
+    def close(self) -> None:
+        """Close the connection; faults stay. Idempotent."""
+        self._lines.close()
+        self._connection.close()
+
+    def __enter__(self) -> FaultControl:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _ask(self, request: dict[str, JsonValue]) -> dict[str, object]:
+        self._connection.sendall(json.dumps(request).encode() + b"\n")
+        line = self._lines.readline()
+        if not line:
+            raise ConnectionError("the rack closed its control socket")
+        answer: dict[str, object] = json.loads(line)
+        if not answer["ok"]:
+            raise FaultRefused(str(answer["error"]))
+        return answer
