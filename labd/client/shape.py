@@ -8,9 +8,18 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
-from google.protobuf.message import DecodeError
 
-from labd.wire import data_pb2, playlist_pb2, sweep_pb2
+from labd.core.errors import InvalidPayload
+from labd.core.playlist import (
+    Acquisition,
+    Integration,
+    Playlist,
+    PlaylistChannel,
+    ReadoutTrigger,
+    TimeTrace,
+)
+from labd.core.sweep import Sweep, SweepAxis
+from labd.payloads.sweep import unpack_sweep
 
 
 class Method(StrEnum):
@@ -69,80 +78,56 @@ class ResultShape:
 
 def shape_of(payload: bytes) -> ResultShape:
     """Read the shape out of a pulse payload. Raises ValueError if it is none."""
-    request = unpack_request(payload)
-    shots = _setting(request.settings, "options.playlist_repeats", 1)
+    try:
+        sweep = unpack_sweep(payload)
+    except InvalidPayload as error:
+        raise ValueError(str(error)) from error
+    shots = _count(sweep, "options.playlist_repeats", 1)
     return ResultShape(
         n_shots=shots,
-        n_bins=_setting(request.settings, "options.averaging_bins", shots),
-        n_segments=len(request.playlist.schedules),
+        n_bins=_count(sweep, "options.averaging_bins", shots),
+        n_segments=len(sweep.playlist.segments),
         labels={
             label: acquired
-            for label, acquired in _acquired(request.playlist).items()
-            if label in request.return_parameters
+            for label, acquired in _acquired(sweep.playlist).items()
+            if label in sweep.return_labels
         },
-        axes=tuple(_axis(sweep) for sweep in request.sweeps.parallel_sweeps),
+        axes=tuple(_axis(axis) for axis in sweep.axes),
     )
 
 
-def unpack_request(payload: bytes) -> sweep_pb2.SweepRequest:
-    """The sweep inside a pulse payload. Raises ValueError if there is none."""
-    try:
-        task = sweep_pb2.SweepTaskRequest.FromString(payload)
-        return sweep_pb2.SweepRequest.FromString(task.payload.value)
-    except DecodeError as error:
-        raise ValueError(f"not a pulse payload: {error}") from error
+def _count(sweep: Sweep, name: str, default: int) -> int:
+    value = sweep.settings.get(name)
+    return int(value) if isinstance(value, int | float) else default
 
 
-def _setting(root: data_pb2.SettingNode, name: str, default: int) -> int:
-    *nodes, leaf = name.split(".")
-    node = root
-    for key in nodes:
-        node = node.subnodes[key]
-    if leaf not in node.settings:
-        return default
-    value = node.settings[leaf].value
-    return int(value.float64_value) if value.HasField("float64_value") else value.sint64_value
-
-
-def _acquired(playlist: playlist_pb2.Playlist) -> dict[str, Acquired]:
+def _acquired(playlist: Playlist) -> dict[str, Acquired]:
     """Every label's triggers: segments in order, within one in order of time."""
     found: dict[str, Acquired] = {}
-    for index, schedule in enumerate(playlist.schedules):
-        for name, channel in schedule.channels.items():
-            description = playlist.channels[name]
-            table = description.instruction_table
-            for reference in channel.instruction_refs:
-                for number in table[reference].readout_trigger.acqusitions:
-                    method = description.acquisition_table[number]
-                    known = found.get(method.label)
-                    segments = known.segments if known else ()
-                    found[method.label] = _acquisition(description, method, (*segments, index))
+    for index, segment in enumerate(playlist.segments):
+        for name, references in segment.items():
+            channel = playlist.channels[name]
+            for reference in references.tolist():
+                operation = channel.instructions[reference].operation
+                if isinstance(operation, ReadoutTrigger):
+                    for number in operation.acquisitions:
+                        acquisition = channel.acquisitions[number]
+                        known = found.get(acquisition.label)
+                        segments = (*(known.segments if known else ()), index)
+                        found[acquisition.label] = _one(acquisition, channel, segments)
     return found
 
 
-def _acquisition(
-    description: playlist_pb2.ChannelDescription,
-    method: playlist_pb2.AcquisitionMethod,
-    segments: tuple[int, ...],
-) -> Acquired:
-    rate_hz = description.channel_config.ro_channel.sample_rate
-    match method.WhichOneof("method"):
-        case "timetrace":
-            n_samples = method.timetrace.duration_samples
-            return Acquired(Method.TIME_TRACE, segments, n_samples, rate_hz)
-        case "integration":
-            return Acquired(Method.INTEGRATION, segments, 1, rate_hz)
+def _one(acquisition: Acquisition, channel: PlaylistChannel, segments: tuple[int, ...]) -> Acquired:
+    match acquisition.method:
+        case TimeTrace(duration_samples):
+            n_samples, method = duration_samples, Method.TIME_TRACE
+        case Integration():
+            n_samples, method = 1, Method.INTEGRATION
         case _:
-            return Acquired(Method.THRESHOLD, segments, 1, rate_hz)
+            n_samples, method = 1, Method.THRESHOLD
+    return Acquired(method, segments, n_samples, channel.sample_rate_hz)
 
 
-def _axis(sweep: data_pb2.ParallelSweep) -> Axis:
-    return Axis(
-        {
-            single.parameter_name: np.array(
-                single.values.float64_array.items or single.values.int64_array.items,
-                dtype=np.float64,
-            )
-            for single in sweep.single_parameter_sweeps
-        }
-    )
+def _axis(axis: SweepAxis) -> Axis:
+    return Axis({swept.name: np.array(swept.values or (), dtype=np.float64) for swept in axis})

@@ -19,9 +19,12 @@ from labd.client import (
     TimeTrace,
     gates,
 )
-from labd.client.shape import Method, shape_of, unpack_request
+from labd.client.shape import Method, shape_of
 from labd.client.values import calibration_of
-from labd.wire import playlist_pb2
+from labd.payloads.sweep import Summary, check_payload
+from labd.wire import playlist_pb2, sweep_pb2
+from labd.wiring_file import read_wiring
+from labd_drivers.rigs import scpi
 
 ROOT = Path(__file__).parents[2]
 TONE = Readout("QB1__m1", -180e6, 0.12, 1e-6, 240e-9, 1e-6, threshold=0.5)
@@ -30,6 +33,11 @@ TONE = Readout("QB1__m1", -180e6, 0.12, 1e-6, 240e-9, 1e-6, threshold=0.5)
 @pytest.fixture(scope="module")
 def calibration() -> CalibrationSet:
     return calibration_of((ROOT / "config/star5/calibration-set.json").read_bytes())
+
+
+def unpack_request(payload: bytes) -> sweep_pb2.SweepRequest:
+    task = sweep_pb2.SweepTaskRequest.FromString(payload)
+    return sweep_pb2.SweepRequest.FromString(task.payload.value)
 
 
 def channel_of(program: Program, name: str) -> playlist_pb2.ChannelDescription:
@@ -161,6 +169,21 @@ def test_the_bell_pulses_are_those_of_the_captured_bell_job(calibration: Calibra
     ]
     trigger = ours["PL-1__readout"].acquisition_table[0]
     assert trigger in theirs["PL-1__readout"].acquisition_table
+
+
+def test_the_shipped_rack_can_play_what_is_built(calibration: CalibrationSet) -> None:
+    wiring = read_wiring(ROOT / "config/star5/wiring.toml")
+    program = Program(shots=100)
+    program.use(calibration)
+    program.sweep({"QB1__drive.frequency": [4.40e9, 4.41e9]})
+    segment = program.segment()
+    gates.prx(segment, calibration, "QB1", math.pi)
+    segment.wait("QB1", 80e-9)
+    gates.measure(segment, calibration, "PL-1", ["QB1", "QB2"])
+
+    summary = check_payload(program.pack(), wiring, scpi, max_result_bytes=1 << 30)
+
+    assert summary == Summary(shots=100, circuits=1)
 
 
 def test_the_grid_comes_from_the_channel_properties() -> None:
