@@ -37,7 +37,7 @@ kills: .venv/.ready
 	.venv/bin/python tests/system/kill_storm.py --kills 200
 
 proto: .venv/.ready
-	.venv/bin/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. --grpc_python_out=. proto/labd/wire/iqm_server.proto
+	.venv/bin/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. --grpc_python_out=. proto/labd/wire/iqm_server.proto proto/labd/wire/lab.proto
 	.venv/bin/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. proto/labd/wire/data.proto proto/labd/wire/playlist.proto proto/labd/wire/sweep.proto
 
 # Pins and hashes, written by uv from pyproject.toml and the .in files.
