@@ -11,7 +11,6 @@ import gc
 import logging
 import os
 import socket
-import stat
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from qcodes.instrument import Instrument, VisaInstrument
 from qcodes.station import Station
 
 from labd.core.errors import BadFile, Problem
+from labd.station_file import unsafe_permissions
 
 _log = logging.getLogger(__name__)
 
@@ -121,13 +121,11 @@ def _demand_own_file(path: Path) -> None:
         status = path.stat()
     except OSError as error:
         raise BadFile(str(path), (Problem("", f"cannot be read: {error.strerror}"),)) from error
-    problems = []
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        problems.append(Problem("", "is writable by group or others; it is code: chmod go-w"))
-    if status.st_uid not in (0, os.geteuid()):
-        problems.append(Problem("", f"belongs to user {status.st_uid}; it is code: chown it"))
-    if problems:
-        raise BadFile(str(path), tuple(problems))
+    unsafe = unsafe_permissions(path)
+    if unsafe is None and status.st_uid not in (0, os.geteuid()):
+        unsafe = Problem("", f"belongs to user {status.st_uid}, and it names code to run; chown it")
+    if unsafe is not None:
+        raise BadFile(str(path), (unsafe,))
 
 
 def _read(path: Path) -> Station:

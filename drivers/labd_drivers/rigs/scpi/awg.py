@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 import numpy as np
 from qcodes.instrument_drivers.tektronix import TektronixAWG5208
 
-from labd.core.errors import ExecutionFailed, InstrumentFault
+from labd.core.errors import ExecutionFailed
 from labd.core.rig import LoadReport
 from labd_drivers.rigs.scpi.link import Link
 from labd_drivers.rigs.scpi.memory import AwgMemory, Blocks
@@ -25,6 +26,13 @@ LOAD_TIMEOUT_S: Final = 120.0
 """How long an AWG may take to digest a program."""
 _POLL_S: Final = 0.002
 _MAX_BITS: Final = 16
+
+
+class RunState(Enum):
+    """What a started AWG does, in the driver's words."""
+
+    WAITING = "Waiting for trigger"
+    RUNNING = "Running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +107,13 @@ class Awg:
         with self.link.doing("starting it"):
             self._driver.play(wait_for_running=False)
 
-    def wait_until_waiting(self) -> None:
-        """Return once the AWG waits for its trigger."""
-        doing = "waiting until it is ready for its trigger"
+    def await_state(self, wanted: RunState) -> None:
+        """Return once the AWG is in that state."""
         deadline = time.monotonic() + START_TIMEOUT_S
-        with self.link.doing(doing):
-            while (state := self._driver.run_state()) != "Waiting for trigger":
+        with self.link.doing("starting it"):
+            while (state := self._driver.run_state()) != wanted.value:
                 if time.monotonic() > deadline:
-                    raise InstrumentFault(
-                        self.link.name, doing, f"it is still {state!r} after {START_TIMEOUT_S} s"
-                    )
+                    raise TimeoutError(f"it is {state!r} after {START_TIMEOUT_S} s")
                 time.sleep(_POLL_S)
 
     def stop(self) -> None:

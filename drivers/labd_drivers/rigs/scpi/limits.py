@@ -9,10 +9,10 @@ import numpy as np
 from labd.core.errors import Problem
 from labd.core.program import RigProgram
 from labd.core.wiring import Wiring
-from labd_drivers.rigs.scpi.plan import MAX_STEPS, Plan, make_plan
+from labd_drivers.rigs.scpi.plan import MAX_STEPS, MIN_RECORD_SAMPLES, Plan, make_plan
 
-MAX_WAVEFORM_SAMPLES = 1 << 29
-"""Samples of distinct waveforms that one program may need on one AWG (2 GiB as float32)."""
+MAX_WAVEFORM_SAMPLES = 1 << 26
+"""Samples of distinct waveforms that one program may need on one AWG (256 MiB as float32)."""
 
 
 def problems_of(program: RigProgram, wiring: Wiring) -> tuple[Problem, ...]:
@@ -97,14 +97,15 @@ def _trigger_problems(program: RigProgram, wiring: Wiring, plan: Plan) -> Iterat
             np.arange(len(program.order)), [len(offsets[index]) for index in program.order]
         )
         spacing = np.diff(instants, append=instants[0] + plan.loop_samples)
-        needed = program.record_samples + readout.rearm_samples
+        record_samples = max(program.record_samples, MIN_RECORD_SAMPLES)
+        needed = record_samples + readout.rearm_samples
         too_close = np.flatnonzero(spacing < needed)
         if len(too_close):
             first = int(too_close[0])
             yield Problem(
                 f"segment {owners[first]}, {name}",
                 f"the next readout trigger comes {spacing[first]} samples later; a record of "
-                f"{program.record_samples} samples and {readout.rearm_samples} samples until "
+                f"{record_samples} samples and {readout.rearm_samples} samples until "
                 f"{readout.digitizer} is ready again take {needed}"
                 + (f" (and {len(too_close) - 1} more such places)" if len(too_close) > 1 else ""),
             )

@@ -9,10 +9,12 @@ queue says; and every programming phase ends with `Link.settle`.
 from __future__ import annotations
 
 import logging
+import select
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from struct import error as StructError  # noqa: N812
 from typing import Final
 
@@ -81,11 +83,17 @@ class Link:
         self.driver = driver
         self._errors_of = errors_of
         self._lock = threading.RLock()
+        self._is_silent = False
 
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
-        """Hold the instrument while doing this; whatever goes wrong is an InstrumentFault."""
+        """Hold the instrument while doing this; whatever goes wrong is an InstrumentFault.
+
+        One that no longer answers is not waited for again until `clear` or `trouble` tries anew.
+        """
         with self._lock:
+            if self._is_silent:
+                raise InstrumentFault(self.name, what, "it no longer answers")
             try:
                 yield
             except InstrumentFault:
@@ -103,13 +111,20 @@ class Link:
 
     def clear(self) -> None:
         """Empty the error queue and the event register, and forget what is in them."""
+        self._is_silent = False
         with self.doing("clearing its status"):
             self.driver.write("*CLS")
             self._errors_of(self.driver)
             self.driver.ask("*ESR?")
 
+    def hurry(self, timeout_s: float) -> None:
+        """From now on wait no longer than this for an answer."""
+        with suppress(*TROUBLE):
+            self.driver.visa_handle.timeout = timeout_s * 1000.0
+
     def trouble(self) -> str:
         """A sentence if the instrument is silent or was switched off and on; else nothing."""
+        self._is_silent = False
         try:
             with self.doing("asking for its status"):
                 has_restarted = int(self.driver.ask("*ESR?")) & _POWER_ON
@@ -141,14 +156,26 @@ class Link:
         sentence = str(error).strip().split("\n", 1)[0] or type(error).__name__
         try:
             with self.deadline(RECOVERY_TIMEOUT_S):
+                self._demand_open()
                 self.driver.device_clear()
                 errors = self._errors_of(self.driver)
         except TROUBLE as worse:
             _log.info("%s does not recover: %s", self.name, worse)
+            self._is_silent = True
             return InstrumentFault(self.name, what, f"{sentence} (and it no longer answers)")
         if errors:
             sentence += f"; its error queue says {'; '.join(errors)}"
         return InstrumentFault(self.name, what, sentence)
+
+    def _demand_open(self) -> None:
+        """Raise OSError if a raw socket was closed by its peer: a device clear would hang."""
+        handle = self.driver.visa_handle
+        sessions = getattr(handle.visalib, "sessions", {})  # pyvisa-py's
+        connection = getattr(sessions.get(handle.session), "interface", None)
+        if isinstance(connection, socket.socket):
+            readable, _, _ = select.select([connection], [], [], 0)
+            if readable and not connection.recv(1, socket.MSG_PEEK):
+                raise ConnectionResetError("the connection is closed")
 
     @contextmanager
     def deadline(self, timeout_s: float | None) -> Iterator[None]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from labd_drivers.rigs.scpi.plan import AwgPlan, Content, Step, Waveform, render
 
-MAX_HELD_BYTES: Final = 1 << 30
+MAX_HELD_BYTES: Final = 400_000_000
 """Waveforms beyond this are deleted from the AWG, least recently used first."""
 MAX_HELD_SEQUENCES: Final = 16
 """Sequences beyond this are deleted, least recently used first."""

@@ -37,6 +37,8 @@ MAX_REPEAT: Final = 1 << 20
 """Most repetitions of one step."""
 MAX_PIECE_SAMPLES: Final = 9600
 """Longer stretches without a boundary are cut, so that a long constant level is one short step."""
+MIN_RECORD_SAMPLES: Final = 128
+"""Shorter records are taken this long by the digitizer, and their end is not transferred."""
 MARKER_SAMPLES: Final = 128
 """How long a trigger marker stays up: 64 ns at 2 GS/s, well above what trigger inputs need."""
 REARM_SAMPLES: Final = 2400

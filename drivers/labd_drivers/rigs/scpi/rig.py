@@ -22,7 +22,7 @@ from labd.core.errors import ExecutionFailed, InstrumentFault
 from labd.core.program import Records, RigProgram
 from labd.core.rig import LoadReport, RunInterrupted, SettingValue
 from labd.core.wiring import Wiring
-from labd_drivers.rigs.scpi.awg import Awg
+from labd_drivers.rigs.scpi.awg import Awg, RunState
 from labd_drivers.rigs.scpi.link import TROUBLE, Crew, Link
 from labd_drivers.rigs.scpi.plan import make_plan
 from labd_drivers.rigs.scpi.rack import Work, assemble
@@ -34,6 +34,8 @@ STALL_TIMEOUT_S: Final = 20.0
 """How long a digitizer may take for its next record, beyond the length of one repetition."""
 MAX_SILENT_SHOTS: Final = 1_000_000
 """Most shots of one run of a program that is not recorded."""
+SAFE_TIMEOUT_S: Final = 2.0
+"""How long an instrument may take to answer while everything is made safe."""
 _MIN_POLL_S: Final = 0.0005
 _MAX_POLL_S: Final = 0.05
 _PROGRESS_POLL_S: Final = 1.0
@@ -43,7 +45,6 @@ _PROGRESS_POLL_S: Final = 1.0
 class _Loaded:
     """The program that is ready to play. n_triggers: records of one shot, by readout channel."""
 
-    program: RigProgram
     leader: Awg
     followers: tuple[Awg, ...]
     n_triggers: Mapping[str, int]
@@ -95,6 +96,7 @@ class ScpiRig:
         """Make the program ready to play; send only what the AWGs do not hold."""
         self._loaded = None
         plan = make_plan(program, self._wiring)
+        counts = _triggers_by_channel(program)
         blocks = {waveform.digest: waveform.samples for waveform in program.waveforms}
         reports: dict[str, LoadReport] = {}
 
@@ -106,10 +108,12 @@ class ScpiRig:
         with self._in_earnest():
             self._make_ready()
             self._crew.do({name: partial(load_one, name) for name in names})
+            for name in counts:
+                digitizer = self._rack.digitizers[name]
+                digitizer.prepare(program.record_samples, program.record_delay_samples)
         leader, *followers = (self._rack.awgs[name] for name in names)
         loop_s = plan.loop_samples / program.sample_rate_hz
-        counts = _triggers_by_channel(program)
-        self._loaded = _Loaded(program, leader, tuple(followers), counts, loop_s)
+        self._loaded = _Loaded(leader, tuple(followers), counts, loop_s)
         return LoadReport(
             sum(report.n_waveforms for report in reports.values()),
             sum(report.n_uploaded for report in reports.values()),
@@ -119,8 +123,9 @@ class ScpiRig:
     def max_shots_per_run(self) -> int:
         """Most shots of the loaded program that the digitizers can hold."""
         n_triggers = self._demand_loaded().n_triggers
+        digitizers = self._rack.digitizers
         return min(
-            (self._wiring.readouts[name].max_frames // n for name, n in n_triggers.items()),
+            (max(digitizers[name].max_records // n, 1) for name, n in n_triggers.items()),
             default=MAX_SILENT_SHOTS,
         )
 
@@ -128,11 +133,9 @@ class ScpiRig:
         """Play the loaded program n_shots times and read the records out."""
         loaded = self._demand_loaded()
         digitizers = {name: self._rack.digitizers[name] for name in loaded.n_triggers}
-        program = loaded.program
         with self._in_earnest():
             for name, digitizer in digitizers.items():
-                n_frames = n_shots * loaded.n_triggers[name]
-                digitizer.prepare(n_frames, program.record_samples, program.record_delay_samples)
+                digitizer.expect(n_shots * loaded.n_triggers[name])
             try:
                 self._start(loaded, digitizers)
                 self._wait(loaded, n_shots, digitizers)
@@ -162,6 +165,8 @@ class ScpiRig:
         """Stop everything, AWG outputs off, declared safe values; what fails is logged."""
         self._is_ready = False
         self._loaded = None
+        for link in self._rack.links.values():
+            link.hurry(SAFE_TIMEOUT_S)
         work = self._stop_work()
         work |= {name: awg.make_safe for name, awg in self._rack.awgs.items()}
         faults = [*self._crew.try_all(work)]
@@ -223,8 +228,9 @@ class ScpiRig:
         for follower in loaded.followers:
             follower.start()
         for follower in loaded.followers:
-            follower.wait_until_waiting()
+            follower.await_state(RunState.WAITING)
         loaded.leader.start()
+        loaded.leader.await_state(RunState.RUNNING)
 
     def _wait(self, loaded: _Loaded, n_shots: int, digitizers: Mapping[str, Digitizer]) -> None:
         """Return when all records are taken; with nothing to record, when the time is over."""

@@ -13,6 +13,7 @@ from qcodes.instrument_drivers.tektronix.DPO7200xx import TektronixDPO7000xx
 from labd.core.errors import InstrumentFault
 from labd.core.wiring import Readout
 from labd_drivers.rigs.scpi.link import Link
+from labd_drivers.rigs.scpi.plan import MIN_RECORD_SAMPLES
 
 _log = logging.getLogger(__name__)
 
@@ -35,13 +36,15 @@ class Digitizer:
         self._driver = driver
         self._readout = readout
         self._inputs = (readout.input_i, readout.input_q)
-        self._prepared: tuple[int, int, int] | None = None
+        self._record: tuple[int, int] | None = None
+        self._n_records = 0
+        self.max_records = 0
         self._scaling: dict[int, tuple[float, float, float]] = {}
 
     def set_up(self) -> None:
         """Single acquisitions in FastFrame, triggered at AUX, both inputs within range."""
         doing = "setting it up"
-        self._prepared = None
+        self._record, self._n_records = None, 0
         self._scaling.clear()
         with self.link.doing(doing):
             self._driver.write("HEADer OFF")
@@ -68,43 +71,55 @@ class Digitizer:
         self.link.settle(doing, SETUP_TIMEOUT_S)
         self._check_sample_rate(doing)
 
-    def prepare(self, n_frames: int, record_samples: int, delay_samples: int) -> None:
-        """Get ready to take n_frames records, each from delay_samples after its trigger."""
-        wanted = (n_frames, record_samples, delay_samples)
-        if wanted == self._prepared:
+    def prepare(self, record_samples: int, delay_samples: int) -> None:
+        """Get ready for records that begin delay_samples after their trigger."""
+        wanted = (record_samples, delay_samples)
+        if wanted == self._record:
             return
-        doing = f"preparing {n_frames} records of {record_samples} samples"
-        self._prepared = None
+        doing = f"preparing records of {record_samples} samples"
+        self._record, self._n_records = None, 0
         delay_s = delay_samples / self._readout.sample_rate_hz
         with self.link.doing(doing):
-            self._driver.horizontal.record_length(record_samples)
+            self._driver.horizontal.record_length(max(record_samples, MIN_RECORD_SAMPLES))
         commands = [
             f"HORizontal:MAIn:DELay:TIMe {delay_s:.12E}",
-            f"HORizontal:FASTframe:COUNt {n_frames}",
             "DATa:STARt 1",
             f"DATa:STOP {record_samples}",
+        ]
+        self.link.send(doing, commands)
+        self.link.settle(doing, SETUP_TIMEOUT_S)
+        with self.link.doing(doing):
+            in_memory = int(self._driver.ask("HORizontal:FASTframe:MAXFRames?"))
+        self.max_records = min(self._readout.max_frames, in_memory)
+        self._record = wanted
+
+    def expect(self, n_records: int) -> None:
+        """The next acquisition takes so many records, at most `max_records`."""
+        if n_records == self._n_records:
+            return
+        doing = f"preparing {n_records} records"
+        self._n_records = 0
+        commands = [
+            f"HORizontal:FASTframe:COUNt {n_records}",
             "DATa:FRAMESTARt 1",
-            f"DATa:FRAMESTOP {n_frames}",
+            f"DATa:FRAMESTOP {n_records}",
         ]
         self.link.send(doing, commands)
         self.link.settle(doing, SETUP_TIMEOUT_S)
         with self.link.doing(doing):
             n_granted = int(self._driver.ask("HORizontal:FASTframe:COUNt?"))
-            if n_granted != n_frames:
-                raise InstrumentFault(self.link.name, doing, f"it takes only {n_granted} records")
-        self._prepared = wanted
+            if n_granted != n_records:
+                raise ValueError(f"it takes only {n_granted}")
+        self._n_records = n_records
 
     def arm(self) -> None:
         """Begin a new acquisition; return once triggers are heeded."""
-        doing = "arming it"
         deadline = time.monotonic() + ARM_TIMEOUT_S
-        with self.link.doing(doing):
+        with self.link.doing("arming it"):
             self._driver.acquisition.state("RUN")
             while (state := self._driver.trigger.state()) != "ready":
                 if time.monotonic() > deadline:
-                    raise InstrumentFault(
-                        self.link.name, doing, f"it is still {state!r} after {ARM_TIMEOUT_S} s"
-                    )
+                    raise TimeoutError(f"it is still {state!r} after {ARM_TIMEOUT_S} s")
                 time.sleep(_POLL_S)
 
     def is_done(self) -> bool:
@@ -119,12 +134,11 @@ class Digitizer:
 
     def stalled(self, n_records: int) -> InstrumentFault:
         """The fault to be raised when no more records come."""
-        n_wanted = self._prepared[0] if self._prepared is not None else 0
         marker = self._readout.trigger
         return InstrumentFault(
             self.link.name,
             "waiting for its records",
-            f"no more come after {n_records} of {n_wanted}: does the marker "
+            f"no more come after {n_records} of {self._n_records}: does the marker "
             f"{marker.instrument}.ch{marker.channel}.m{marker.marker} reach its AUX input?",
         )
 
@@ -134,13 +148,13 @@ class Digitizer:
             self._driver.acquisition.state("STOP")
 
     def read(self) -> npt.NDArray[np.complex64]:
-        """The records of the acquisition: complex64, shape (n_frames, record_samples), volts."""
-        if self._prepared is None:
+        """The records of the acquisition: complex64, shape (n_records, record_samples), volts."""
+        if self._record is None:
             raise InstrumentFault(self.link.name, "reading its records", "it was not prepared")
-        n_frames, record_samples, _ = self._prepared
-        records = np.empty((n_frames, record_samples), dtype=np.complex64)
+        n_records, record_samples = self._n_records, self._record[0]
+        records = np.empty((n_records, record_samples), dtype=np.complex64)
         for number, part in zip(self._inputs, (records.real, records.imag), strict=True):
-            codes = self._read_codes(number, n_frames * record_samples)
+            codes = self._read_codes(number, n_records * record_samples)
             y_mult, y_off, y_zero = self._scaling_of(number)
             np.multiply(codes.reshape(part.shape), np.float32(y_mult), out=part)
             part += np.float32(y_zero - y_off * y_mult)
@@ -195,7 +209,5 @@ class Digitizer:
             )
             codes = np.asarray(values, dtype=np.int8)
             if codes.size != n_samples:
-                raise InstrumentFault(
-                    self.link.name, doing, f"{codes.size} samples came, {n_samples} were expected"
-                )
+                raise ValueError(f"{codes.size} samples came, {n_samples} were expected")
         return codes

@@ -1,0 +1,58 @@
+"""`python -m labd.rack`: the rack process of one quantum computer, as the daemon starts it.
+
+Its working directory must be its own: QCoDeS reads qcodesrc.json there. It ends when the daemon's
+end of the socket closes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Serve until the daemon is gone; the process's exit status."""
+    arguments = _parse()
+    # Small arrays gain nothing from BLAS threads, and the cores are needed elsewhere.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    faulthandler.enable()
+    sys.stdout = sys.stderr  # drivers print when they connect
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format=f"%(asctime)s {arguments.name} %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("qcodes").setLevel(logging.WARNING)
+    logging.getLogger("pyvisa").setLevel(logging.WARNING)
+
+    from labd.rack.inbox import Inbox
+    from labd.rack.worker import RackFiles, Worker
+
+    with socket.socket(fileno=arguments.fd) as connection:
+        inbox = Inbox(connection)
+        signal.signal(signal.SIGTERM, lambda *_: inbox.close())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
+        inbox.start()
+        files = RackFiles(arguments.station, arguments.wiring, arguments.max_result_bytes)
+        Worker(files, inbox).serve()
+    return 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="labd.rack", description=__doc__)
+    parser.add_argument("--fd", type=int, required=True, help="the socket to the daemon")
+    parser.add_argument("--name", required=True, help="alias of the quantum computer")
+    parser.add_argument("--station", type=Path, required=True)
+    parser.add_argument("--wiring", type=Path, required=True)
+    parser.add_argument("--max-result-bytes", type=int, required=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

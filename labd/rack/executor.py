@@ -1,0 +1,227 @@
+"""One job from its payload to its result: decode, compile, apply, load, run, demodulate, write.
+
+Shots are measured in blocks of about a quarter of a second, so that a cancel is heeded soon and
+progress is seen. This is the one place where any exception at all is caught: whatever happens to a
+job, its owner gets a sentence and the rack goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from labd.core.compile import PulseJob, compile_sweep
+from labd.core.demod import Demodulator
+from labd.core.errors import InstrumentFault, InvalidPayload, JobFailure, Refusal
+from labd.core.rig import Rig, RigModule, RunInterrupted
+from labd.core.wiring import Wiring
+from labd.payloads.sweep import unpack_sweep
+from labd.rack.messages import (
+    Cancelled,
+    Completed,
+    Failed,
+    FromRack,
+    Progress,
+    Run,
+    Started,
+    Unavailable,
+)
+from labd.rack.result_file import ResultFile
+
+_log = logging.getLogger(__name__)
+
+BLOCK_S: Final = 0.25
+"""How long a block of shots is meant to take."""
+FIRST_BLOCK_S: Final = 0.05
+"""The first block, by the program's own length: what else a block costs is not known yet."""
+MAX_GROWTH: Final = 4.0
+MAX_BLOCK_BYTES: Final = 64 << 20
+"""Records of one block, as complex64."""
+PROGRESS_EVERY_S: Final = 0.1
+
+
+class Aftermath(Enum):
+    """What is to be thought of the rig after a job."""
+
+    SOUND = "sound"
+    DOUBTFUL = "doubtful"
+
+
+class _GivenUp(Exception):
+    """The job was cancelled, or the process ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """All that a job is run with. send: to the daemon. is_given_up: asked between blocks."""
+
+    rig: Rig
+    rig_module: RigModule
+    wiring: Wiring
+    max_result_bytes: int
+    send: Callable[[FromRack], None]
+    is_given_up: Callable[[], bool]
+
+
+def execute(run: Run, bench: Bench) -> Aftermath:
+    """Run the job to whatever end, and tell the daemon which. Never raises."""
+    bench.send(Started(run.job_id))
+    try:
+        timings_s = _Job(run, bench).run()
+    except _GivenUp:
+        bench.send(Cancelled(run.job_id))
+    except (Refusal, JobFailure) as error:
+        _log.warning("job %s failed: %s", run.job_id, error, extra={"job_id": run.job_id})
+        return _fail(run, bench, str(error), is_sound=not isinstance(error, InstrumentFault))
+    except Exception as error:
+        _log.exception("job %s failed", run.job_id, extra={"job_id": run.job_id})
+        what = f"internal error: {type(error).__name__}: {error}"
+        return _fail(run, bench, what, is_sound=False)
+    else:
+        bench.send(Completed(run.job_id, timings_s))
+    return Aftermath.SOUND
+
+
+def _fail(run: Run, bench: Bench, what: str, *, is_sound: bool) -> Aftermath:
+    """Say so; first that no job can be run now, if that is so, lest the next one be sent."""
+    if not is_sound:
+        bench.send(Unavailable(what))
+    bench.send(Failed(run.job_id, what))
+    return Aftermath.SOUND if is_sound else Aftermath.DOUBTFUL
+
+
+class _Job:
+    """The job on its way."""
+
+    def __init__(self, run: Run, bench: Bench) -> None:
+        self._run = run
+        self._bench = bench
+        self._watch = Stopwatch()
+        self._progressed = 0.0
+
+    def run(self) -> Mapping[str, float]:
+        """Seconds by phase. Raises whatever ends the job before its time."""
+        sweep_id, job = self._prepare()
+        rig, watch = self._bench.rig, self._watch
+        with watch.phase("apply"):
+            rig.apply({**job.settings, **job.spots[0]})
+        with watch.phase("load"):
+            report = rig.load(job.program)
+        _log.info(
+            "job %s: %d waveforms, %d uploaded (%d bytes)",
+            self._run.job_id,
+            report.n_waveforms,
+            report.n_uploaded,
+            report.uploaded_bytes,
+            extra={"job_id": self._run.job_id},
+        )
+        demodulator = Demodulator(job)
+        with ResultFile(Path(self._run.result_path), job, sweep_id) as result:
+            for spot, settings in enumerate(job.spots):
+                if spot:
+                    with watch.phase("apply"):
+                        rig.apply(settings)
+                self._measure(spot, job, demodulator, result)
+            with watch.phase("write"):
+                result.finish()
+        return watch.seconds()
+
+    def _prepare(self) -> tuple[str, PulseJob]:
+        """The sweep's id and the job, compiled and checked. Raises InvalidPayload."""
+        bench, watch = self._bench, self._watch
+        with watch.phase("decode"):
+            sweep = unpack_sweep(Path(self._run.payload_path).read_bytes())
+        with watch.phase("compile"):
+            job = compile_sweep(
+                sweep,
+                bench.wiring,
+                bench.rig_module.LIMITS,
+                max_result_bytes=bench.max_result_bytes,
+            )
+            problems = bench.rig_module.check(job.program, bench.wiring)
+        if problems:
+            raise InvalidPayload(tuple(problems))
+        return sweep.sweep_id, job
+
+    def _measure(
+        self, spot: int, job: PulseJob, demodulator: Demodulator, result: ResultFile
+    ) -> None:
+        """All shots of one spot, block by block."""
+        pace = self._pace(job)
+        n_done = 0
+        while n_done < job.n_shots:
+            if self._bench.is_given_up():
+                raise _GivenUp
+            started = time.monotonic()
+            n_shots = min(pace.n_shots, job.n_shots - n_done)
+            try:
+                with self._watch.phase("run"):
+                    records = self._bench.rig.run(n_shots)
+            except RunInterrupted:
+                raise _GivenUp from None
+            with self._watch.phase("demodulate"):
+                values = demodulator.values(records)
+            with self._watch.phase("write"):
+                result.write(spot, n_done, values)
+            n_done += n_shots
+            pace = pace.after(n_shots, time.monotonic() - started)
+            self._report(job, spot * job.n_shots + n_done)
+
+    def _pace(self, job: PulseJob) -> Pace:
+        program = job.program
+        durations = [segment.duration_samples for segment in program.segments]
+        loop_samples = sum(durations[i] + program.end_delay_samples for i in program.order)
+        shot_bytes = max(program.n_triggers * program.record_samples * 8, 1)
+        limit = min(self._bench.rig.max_shots_per_run(), max(MAX_BLOCK_BYTES // shot_bytes, 1))
+        loop_s = max(loop_samples / program.sample_rate_hz, 1e-6)
+        return Pace(min(max(int(FIRST_BLOCK_S / loop_s), 1), limit), limit)
+
+    def _report(self, job: PulseJob, n_done: int) -> None:
+        n_total = job.n_shots * len(job.spots)
+        now = time.monotonic()
+        if now >= self._progressed + PROGRESS_EVERY_S or n_done == n_total:
+            self._progressed = now
+            self._bench.send(Progress(self._run.job_id, n_done, n_total))
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many shots the next block takes. limit: never more."""
+
+    n_shots: int
+    limit: int
+
+    def after(self, n_shots: int, seconds: float) -> Pace:
+        """The pace after a block of n_shots took so long."""
+        wanted = n_shots * BLOCK_S / max(seconds, 1e-3)
+        allowed = min(wanted, n_shots * MAX_GROWTH, self.limit)
+        return Pace(max(int(allowed), 1), self.limit)
+
+
+class Stopwatch:
+    """Seconds by phase, summed, and in total since it was made."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+        self._started = time.monotonic()
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Count the time inside to that phase."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            elapsed = time.monotonic() - started
+            self._seconds[name] = self._seconds.get(name, 0.0) + elapsed
+
+    def seconds(self) -> Mapping[str, float]:
+        """By phase, and under ``total``."""
+        total = time.monotonic() - self._started
+        return {name: round(value, 6) for name, value in {**self._seconds, "total": total}.items()}

@@ -1,0 +1,140 @@
+"""The rack's life: open the station, run jobs, open it again after trouble, leave it safe.
+
+After an instrument's fault nothing is known of it, so the whole station is closed and opened anew:
+every instrument is identified again and sent everything again. While that does not succeed, the
+rack says why and keeps trying.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+from labd.core.errors import BadFile, InstrumentFault
+from labd.core.rig import Rig, RigModule
+from labd.core.wiring import Wiring
+from labd.rack.executor import Aftermath, Bench, execute
+from labd.rack.inbox import Inbox
+from labd.rack.messages import Instrument, Ready, Stopped, Unavailable
+from labd.rack.station import OpenStation, StationUnavailable, open_station
+from labd.wiring_file import read_wiring
+
+_log = logging.getLogger(__name__)
+
+FIRST_RETRY_S: Final = 0.5
+LONGEST_RETRY_S: Final = 30.0
+IDLE_S: Final = 2.0
+"""After that much idleness the instruments are asked whether they are still as they were left."""
+
+
+@dataclass(frozen=True, slots=True)
+class RackFiles:
+    """What describes the rack: the station file, the wiring, and how large a result may be."""
+
+    station: Path
+    wiring: Path
+    max_result_bytes: int
+
+
+class Worker:
+    """One rack, as long as its process lives."""
+
+    def __init__(self, files: RackFiles, inbox: Inbox) -> None:
+        self._files = files
+        self._inbox = inbox
+
+    def serve(self) -> None:
+        """Until the daemon is gone or wants an end. Leaves the instruments safe and closed."""
+        while not self._inbox.is_closing:
+            opened = self._open()
+            if opened is None:
+                break
+            try:
+                self._run_jobs(opened)
+            finally:
+                opened.rig.make_safe()
+                opened.rig.close()
+        self._inbox.send(Stopped())
+
+    def _open(self) -> _Opened | None:
+        """The rack, open, however long it takes; None if the process is to end before."""
+        retry_s = FIRST_RETRY_S
+        while not self._inbox.is_closing:
+            try:
+                opened = open_rack(self._files)
+            except (BadFile, StationUnavailable, InstrumentFault) as error:
+                what = " ".join(str(error).split())
+                _log.warning("the rack cannot be opened: %s", what)
+                self._inbox.send(Unavailable(what))
+                self._inbox.wait_for_end(retry_s)
+                retry_s = min(2 * retry_s, LONGEST_RETRY_S)
+            else:
+                self._inbox.send(Ready(opened.instruments))
+                return opened
+        return None
+
+    def _run_jobs(self, opened: _Opened) -> None:
+        """Jobs as they come, until an end is wanted or the rig is not to be trusted any more."""
+        bench = Bench(
+            opened.rig,
+            opened.rig_module,
+            opened.wiring,
+            self._files.max_result_bytes,
+            self._inbox.send,
+            self._inbox.is_given_up,
+        )
+        last_used = time.monotonic()
+        while self._inbox.wait_for_run():
+            if time.monotonic() > last_used + IDLE_S and self._is_lost(opened.rig):
+                return
+            run = self._inbox.take_run(opened.rig.interrupt)
+            if run is None:
+                continue
+            aftermath = execute(run, bench)
+            self._inbox.end_run()
+            if aftermath is Aftermath.DOUBTFUL:
+                return
+            opened.rig.stop()
+            last_used = time.monotonic()
+
+    def _is_lost(self, rig: Rig) -> bool:
+        lost = rig.lost()
+        if lost:
+            _log.warning("the rack is opened again: %s", "; ".join(lost))
+        return bool(lost)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An open rack."""
+
+    rig: Rig
+    rig_module: RigModule
+    wiring: Wiring
+    instruments: tuple[Instrument, ...]
+
+
+def open_rack(files: RackFiles) -> _Opened:
+    """Read the wiring, open the station, and let the rig take it over.
+
+    Raises BadFile, StationUnavailable or InstrumentFault; then nothing stays open.
+    """
+    wiring = read_wiring(files.wiring)
+    rig_module = cast("RigModule", importlib.import_module(wiring.rig))
+    station = open_station(files.station)
+    try:
+        rig = rig_module.open_rig(station, wiring)
+    except BaseException:
+        station.close()
+        raise
+    return _Opened(rig, rig_module, wiring, _identities(station))
+
+
+def _identities(station: OpenStation) -> tuple[Instrument, ...]:
+    return tuple(
+        Instrument(one.name, one.model, one.serial, one.firmware) for one in station.identities
+    )
