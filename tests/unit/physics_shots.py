@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from labd_drivers.sim.physics.api import Fridge, Piece, Shot, Source
+from labd_drivers.sim.physics.chip import Chip, read_chip
+from labd_drivers.sim.physics.library import PulseLibrary
+from labd_drivers.sim.physics.passes import PassPlayer
+
+ComplexArray = npt.NDArray[np.complex128]
 
 CHIP_TOML = Path(__file__).parents[2] / "config" / "star5" / "chip.toml"
 FULL_SCALE_V = 0.25
@@ -39,25 +45,48 @@ def fridge(seed: int = 1) -> Fridge:
     return Fridge.from_toml(CHIP_TOML, seed)
 
 
-def sources() -> dict[str, Source]:
-    found = {
-        f"lo_{name.lower()}": Source(frequency_hz, 10.0, True, True)
-        for name, frequency_hz in DRIVES_HZ.items()
-    }
-    return {**found, "lo_pl1": Source(6.0e9, 10.0, True, True)}
+NOMINAL_SOURCES = {
+    "lo_pl1": Source(6.0e9, 10.0, True, True),
+    **{f"lo_{name.lower()}": Source(hz, 10.0, True, True) for name, hz in DRIVES_HZ.items()},
+}
+NOMINAL_BIASES = {
+    **{f"bias_{name.lower()}": 0.05 for name in DRIVES_HZ},
+    **{f"bias_tc_{first[2]}_{second[2]}": 0.1 for first, second in COUPLERS},
+}
 
 
-def biases() -> dict[str, float]:
-    qubits = {f"bias_{name.lower()}": 0.05 for name in DRIVES_HZ}
-    return {**qubits, **{f"bias_tc_{a[2]}_{b[2]}": 0.1 for a, b in COUPLERS}}
+def with_source(
+    name: str,
+    *,
+    frequency_hz: float | None = None,
+    power_dbm: float = 10.0,
+    is_on: bool = True,
+    is_iq_on: bool = True,
+) -> dict[str, Source]:
+    """The nominal sources with one set otherwise."""
+    carrier_hz = NOMINAL_SOURCES[name].frequency_hz if frequency_hz is None else frequency_hz
+    return {**NOMINAL_SOURCES, name: Source(carrier_hz, power_dbm, is_on, is_iq_on)}
 
 
-def drag_pulse(qubit: str, angle: float, phase: float) -> npt.NDArray[np.complex128]:
+def quiet_chip() -> Chip:
+    """The chip of star5 with an amplifier that adds no noise."""
+    chip = read_chip(CHIP_TOML)
+    line = dataclasses.replace(chip.probe_line, noise_v=0.0)
+    return dataclasses.replace(chip, probe_line=line)
+
+
+def player(shot: Shot, n_shots: int, chip: Chip | None = None, seed: int = 5) -> PassPlayer:
+    library = PulseLibrary(chip or quiet_chip())
+    return PassPlayer(library, shot, n_shots, np.random.default_rng(seed))
+
+
+def drag_pulse(qubit: str, angle: float, phase: float) -> ComplexArray:
     """complex128 (80,), volts: the calibrated pulse scaled to an angle, at a phase."""
     u = (np.arange(PULSE_SAMPLES) + 0.5) / PULSE_SAMPLES - 0.5
     rise, derivative = 0.5 * (1.0 + np.cos(2 * np.pi * u)), -np.sin(2 * np.pi * u)
     shape = AMPLITUDES[qubit] * rise + 0.02j * derivative
-    return FULL_SCALE_V * angle / np.pi * shape * np.exp(1j * phase)
+    volts: ComplexArray = FULL_SCALE_V * angle / np.pi * shape * np.exp(1j * phase)
+    return volts
 
 
 def flux_pulse(pair: tuple[str, str]) -> npt.NDArray[np.float64]:
@@ -67,11 +96,12 @@ def flux_pulse(pair: tuple[str, str]) -> npt.NDArray[np.float64]:
     return FULL_SCALE_V * COUPLERS[pair][1] * shape
 
 
-def probe_pulse(qubits: tuple[str, ...], amplitude: float = 0.12) -> npt.NDArray[np.complex128]:
+def probe_pulse(qubits: tuple[str, ...], amplitude: float = 0.12) -> ComplexArray:
     """complex128 (2000,), volts: the calibrated readout tones of some qubits."""
     n = np.arange(PROBE_SAMPLES)
     tones = [np.exp(2j * np.pi * PROBE_FREQUENCIES[qubit] * n) for qubit in qubits]
-    return amplitude * FULL_SCALE_V * np.sum(tones, axis=0)
+    volts: ComplexArray = amplitude * FULL_SCALE_V * np.sum(tones, axis=0)
+    return volts
 
 
 class PassBuilder:
@@ -89,7 +119,7 @@ class PassBuilder:
         digest = hashlib.blake2b(samples.tobytes(), digest_size=16).digest()
         self.pieces.setdefault(output, []).append(Piece(start, samples, digest))
 
-    def add_iq(self, outputs: tuple[str, str], start: int, v: npt.NDArray[np.complex128]) -> None:
+    def add_iq(self, outputs: tuple[str, str], start: int, v: ComplexArray) -> None:
         self.add(outputs[0], start, v.real)
         self.add(outputs[1], start, v.imag)
 
@@ -132,8 +162,8 @@ class PassBuilder:
         self,
         end_samples: int = 600_000,
         *,
-        sources: Mapping[str, Source] = sources(),  # noqa: B008
-        biases: Mapping[str, float] = biases(),  # noqa: B008
+        sources: Mapping[str, Source] = NOMINAL_SOURCES,
+        biases: Mapping[str, float] = NOMINAL_BIASES,
     ) -> Shot:
         return Shot(
             sample_rate_hz=RATE_HZ,
@@ -145,14 +175,15 @@ class PassBuilder:
         )
 
 
-def integrals(fridge: Fridge, shot: Shot, n_shots: int) -> npt.NDArray[np.complex128]:
-    """complex128 (5, n_shots, n_triggers): demodulated means over the calibrated window, |1> = 1."""
+def integrals(fridge: Fridge, shot: Shot, n_shots: int) -> ComplexArray:
+    """complex128 (5, n_shots, n_triggers): demodulated means of the window; |1> is 1."""
     in_phase, quadrature = fridge.records(shot, n_shots, 480, PROBE_SAMPLES)
     n = np.arange(PROBE_SAMPLES)
     tones = [np.exp(-2j * np.pi * f * n) for f in PROBE_FREQUENCIES.values()]
     weights = np.array(tones).T.astype(np.complex64) / PROBE_SAMPLES
     values = 200.0 * ((in_phase + 1j * quadrature) @ weights)
-    return np.moveaxis(values, -1, 0).astype(np.complex128)
+    by_qubit: ComplexArray = np.moveaxis(values, -1, 0).astype(np.complex128)
+    return by_qubit
 
 
 def bits(fridge: Fridge, shot: Shot, n_shots: int) -> npt.NDArray[np.int64]:

@@ -8,6 +8,7 @@ coherence.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -82,6 +83,10 @@ class PassPlayer:
         self._dt_s = 1.0 / shot.sample_rate_hz
         self._timeline: Timeline = timeline_of(shot, library.chip)
         self._tail_samples = ringdown_samples(library.chip, shot.sample_rate_hz)
+        self._begins = [burst.time_samples for burst in self._timeline.bursts]
+        self._ends = [
+            burst.envelope.stop_samples + self._tail_samples for burst in self._timeline.bursts
+        ]
         self._pairs = [
             (self._chip.index_of(a), self._chip.index_of(b))
             for a, b in (coupler.qubits for coupler in self._chip.couplers)
@@ -181,15 +186,14 @@ class PassPlayer:
         outputs: list[tuple[LineOutput, int, int]] = []
         begin = start - self._chip.probe_line.delay_samples
         bursts = self._timeline.bursts
-        for burst, reading in zip(bursts, outcome.readings, strict=True):
-            following = burst.index + 1
-            until = burst.envelope.stop_samples + self._tail_samples
-            if following < len(bursts):
-                until = min(until, bursts[following].time_samples)
-            low, high = max(begin, burst.time_samples), min(begin + n_samples, until)
+        first = bisect_right(self._ends, begin)
+        for place in range(first, bisect_left(self._begins, begin + n_samples)):
+            origin = self._begins[place]
+            until = min([self._ends[place], *self._begins[place + 1 : place + 2]])
+            low, high = max(begin, origin), min(begin + n_samples, until)
             if low < high:
-                response = self._library.response(burst, self._shot)
-                origin = burst.time_samples
+                response = self._library.response(bursts[place], self._shot)
+                reading = outcome.readings[place]
                 output = LineOutput(self._chip, response, reading, low - origin, high - origin)
                 outputs.append((output, low - begin, high - low))
         return outputs

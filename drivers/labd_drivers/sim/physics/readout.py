@@ -214,7 +214,7 @@ def jumps_of(
     levels: int8 (n_shots,). transfer: float64 (3, 3), 1/s.
     Returns the final levels, int8 (n_shots,), and the jumps of the shots that have any.
     """
-    leaving = -np.diag(transfer)
+    leaving = np.abs(np.diag(transfer))
     ladder = np.cumsum(np.where(np.eye(N_LEVELS, dtype=bool), 0.0, transfer), axis=0)
     final = levels.copy()
     times = np.zeros(levels.size)
