@@ -14,14 +14,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
 from labd.cli.saved import job_facts
-from labd.client import Client, ClientError, Job, JobState
+from labd.client import Client, ClientError, Job
 from labd.client import Progress as Shots
 
 
@@ -68,31 +67,44 @@ def _follow_with_bar(client: Client, job_id: UUID) -> Job:
         console=Console(stderr=True),
         transient=True,
     ) as bar:
-        task = bar.add_task("asking labd", total=None, unit="")
-        _watch_shots(client, job_id, lambda shots: _show_shots(bar, task, shots))
-        first_position: list[int] = []
-
-        def show(job: Job) -> None:
-            if job.queue_position is not None:
-                first_position.append(job.queue_position)
-                ahead = first_position[0] + 1
-                done = max(0, first_position[0] - job.queue_position)
-                bar.update(task, description=_sentence(job), total=ahead, completed=done, unit="")
-            elif job.status is JobState.EXECUTING:
-                bar.reset(task, description="executing", total=None, unit="shots")
-
-        return _last(client, job_id, show)
+        lines = _Lines(bar)
+        _watch_shots(client, job_id, lines.show_shots)
+        return _last(client, job_id, lines.show_job)
 
 
-def _show_shots(bar: Progress, task: TaskID, shots: Shots) -> None:
-    if shots.shots_total:
-        bar.update(
-            task,
-            description="executing",
-            total=shots.shots_total,
-            completed=shots.shots_done,
-            unit="shots",
+class _Lines:
+    """The bar's one visible line: places in the queue, then shots."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._queue = bar.add_task("asking labd", total=None, unit="")
+        self._shots = bar.add_task(
+            "executing", total=None, unit="shots", visible=False, start=False
         )
+        self._first_position: int | None = None
+
+    def show_job(self, job: Job) -> None:
+        """A change of state or place."""
+        if job.queue_position is None:
+            self._bar.update(self._queue, visible=False)
+            self._bar.update(self._shots, visible=True)
+            self._bar.start_task(self._shots)
+            return
+        if self._first_position is None:
+            self._first_position = job.queue_position
+        done = max(0, self._first_position - job.queue_position)
+        self._bar.update(
+            self._queue,
+            description=_sentence(job),
+            total=self._first_position + 1,
+            completed=done,
+        )
+
+    def show_shots(self, shots: Shots) -> None:
+        """Progress; called from another thread."""
+        if shots.shots_total:
+            done, total = shots.shots_done, shots.shots_total
+            self._bar.update(self._shots, total=total, completed=done)
 
 
 def _last(client: Client, job_id: UUID, show: Callable[[Job], None]) -> Job:

@@ -181,10 +181,10 @@ def _trace(results: Results, label: str) -> Panel:
         flat = traces.reshape(-1, acquired.n_samples)
         for number, trace in enumerate(flat[:_MOST_LINES]):
             suffix = f" {number}" if len(flat) > 1 else ""
-            axes.plot(times_ns, trace.real, linewidth=0.9, label=f"I{suffix}")
-            axes.plot(times_ns, trace.imag, linewidth=0.9, label=f"Q{suffix}")
+            axes.plot(times_ns, trace.real, linewidth=0.9, alpha=0.7, label=f"I{suffix}")
+            axes.plot(times_ns, trace.imag, linewidth=0.9, alpha=0.7, label=f"Q{suffix}")
         axes.set_xlabel("time in the record (ns)")
-        axes.set_ylabel("readout units")
+        axes.set_ylabel("V at the digitizer")
         axes.grid(alpha=0.3)
         _legend(axes, 2 * min(len(flat), _MOST_LINES))
 

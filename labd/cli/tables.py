@@ -178,7 +178,7 @@ def _trace_line(results: Results, label: str) -> Text:
     step_ns = 1e9 / acquired.sample_rate_hz
     return Text(
         f"{label}: {magnitude[..., 0].size} time trace(s) of {acquired.n_samples} samples of "
-        f"{step_ns:g} ns; |I+iQ| mean {magnitude.mean():.4g}, largest {magnitude.max():.4g}"
+        f"{step_ns:g} ns; |I+iQ| mean {magnitude.mean():.4g} V, largest {magnitude.max():.4g} V"
         " (--plot draws them)"
     )
 

@@ -40,7 +40,8 @@ class Results(Mapping[str, list[Array]]):
         """One spot's values, shape (n_bins, n_triggers), for a time trace (…, n_samples).
 
         Triggers are in the order of the playlist's segments. Bits are int64, averages of bits
-        float64 between 0 and 1, integrals and traces complex128 in the rack's readout units.
+        float64 between 0 and 1, integrals complex128 in the units of calibrated thresholds, traces
+        complex128 in volts at the digitizer.
         """
         acquired = self.shape.labels[label]
         samples = (acquired.n_samples,) if acquired.method is Method.TIME_TRACE else ()
