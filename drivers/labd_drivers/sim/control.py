@@ -114,6 +114,7 @@ class ControlServer:
     def _clear(self, name: str) -> None:
         for server in [self._server_of(name)] if name else self._servers.values():
             server.faults.clear()
+            server.come_back()
             with server.instrument.room:
                 server.instrument.refusals.clear()
 

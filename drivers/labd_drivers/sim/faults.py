@@ -18,7 +18,7 @@ Faults, each now or when the n-th message from now arrives (`at_message`, 1 is t
     power-cycle  all state is lost, connections are cut, off for `seconds`
     error        error `code` appears in the queue
 
-`mute`, `slow`, `garbage` and `refuse` stand until `clear`; the others happen once.
+`mute`, `slow`, `garbage` and `refuse` stand until `clear`, which also ends an absence early.
 """
 
 from __future__ import annotations
@@ -95,7 +95,10 @@ class FaultControl:
         )
 
     def clear(self, instrument: str = "") -> None:
-        """End the standing and forget the planned faults of one instrument, or of all."""
+        """End the standing and forget the planned faults of one instrument, or of all.
+
+        An instrument that is away comes back.
+        """
         self._ask({"do": "clear", "instrument": instrument})
 
     def status(self) -> dict[str, InstrumentStatus]:
