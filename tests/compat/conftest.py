@@ -28,13 +28,13 @@ def labd_bin() -> Path:
 @pytest.fixture(scope="session")
 def url() -> Iterator[str]:
     command = [str(LABD_BIN / "labd"), "playground", "--port", "0", "--seed", "7", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line, "the playground ended before it was ready"
-    yield json.loads(line)["url"]
-    process.terminate()
-    assert process.wait(timeout=30) == 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, "the playground ended before it was ready"
+        yield json.loads(line)["url"]
+        process.terminate()
+        assert process.wait(timeout=30) == 0
 
 
 @pytest.fixture(scope="session")

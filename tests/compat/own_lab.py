@@ -20,7 +20,7 @@ class OwnLab:
         self._daemon: subprocess.Popen[str] | None = None
         shutil.copytree(config, folder / "config", ignore=shutil.ignore_patterns("station.yaml"))
         self._rack = self._start_rack()
-        self._control = json.loads((folder / "control.json").read_text())
+        self._control_port = int((folder / "control.port").read_text())
         self.port = _free_port()
         self.url = f"http://localhost:{self.port}/star5"
 
@@ -30,7 +30,7 @@ class OwnLab:
         command = [
             *(str(self._bin / "labd-simrack"), str(star5), "--ports", "free", "--seed", "7"),
             *("--station-out", str(star5 / "station.yaml")),
-            *("--control-out", str(self._folder / "control.json")),
+            *("--control-out", str(self._folder / "control.port")),
         ]
         return _start(command, "ready")
 
@@ -47,16 +47,25 @@ class OwnLab:
     def stop_daemon(self) -> None:
         """SIGTERM, as systemd would, and wait for the end."""
         assert self._daemon is not None
-        self._daemon.terminate()
-        assert self._daemon.wait(timeout=30) == 0
+        assert _stop(self._daemon) == 0
         self._daemon = None
 
-    def fault(self, **request: object) -> None:
-        """One request to the rack's control socket."""
-        with socket.create_connection(("127.0.0.1", self._control["control_port"])) as control:
+    def unplug(self, instrument: str) -> None:
+        """Cut an instrument's connections and refuse new ones until it is plugged in again."""
+        self._ask({"do": "fault", "instrument": instrument, "fault": "drop", "seconds": 3600})
+
+    def plug_in(self, instrument: str) -> None:
+        """End the instrument's faults."""
+        self._ask({"do": "clear", "instrument": instrument})
+
+    def _ask(self, request: dict[str, object]) -> None:
+        with (
+            socket.create_connection(("127.0.0.1", self._control_port)) as control,
+            control.makefile() as lines,
+        ):
             control.sendall(json.dumps(request).encode() + b"\n")
-            answer = json.loads(control.makefile().readline())
-        assert answer.get("ok"), answer
+            answer = json.loads(lines.readline())
+        assert answer["ok"], answer
 
     def queued_jobs(self) -> list[str]:
         """Ids of the jobs that wait in the queue."""
@@ -68,8 +77,7 @@ class OwnLab:
         """End both processes."""
         if self._daemon is not None:
             self.stop_daemon()
-        self._rack.terminate()
-        self._rack.wait(timeout=15)
+        _stop(self._rack)
 
 
 @contextmanager
@@ -87,6 +95,14 @@ def _start(command: list[str], ready: str) -> subprocess.Popen[str]:
     line = process.stdout.readline()
     assert line.startswith(ready), f"{command[0]}: {line!r}"
     return process
+
+
+def _stop(process: subprocess.Popen[str]) -> int:
+    process.terminate()
+    status = process.wait(timeout=30)
+    assert process.stdout is not None
+    process.stdout.close()
+    return status
 
 
 def _free_port() -> int:

@@ -19,7 +19,7 @@ def starved_lab(labd_bin: Path, tmp_path: Path):
     """A daemon whose rack answers nothing, so that jobs wait in the queue."""
     config = Path(__file__).parents[2] / "config"
     with own_lab(labd_bin, config, tmp_path) as lab:
-        lab.fault(instrument="awg1", fault="drop", seconds=3600)
+        lab.unplug("awg1")
         lab.start_daemon()
         yield lab
 
@@ -59,7 +59,7 @@ def test_a_wait_survives_a_quiet_minute(starved_lab: OwnLab) -> None:
 
     time.sleep(QUIET_S)  # the quiet itself is what is tested
     assert waiting.is_waiting, waiting.error
-    starved_lab.fault(instrument="awg1", fault="clear")
+    starved_lab.plug_in("awg1")
 
     (rows,) = waiting.result(timeout_s=60)
     assert sum(row[0] for row in rows["m"]) > 180
@@ -72,7 +72,7 @@ def test_a_wait_survives_a_restart_of_the_daemon(starved_lab: OwnLab) -> None:
     starved_lab.stop_daemon()
     starved_lab.start_daemon()
     assert waiting.is_waiting, waiting.error
-    starved_lab.fault(instrument="awg1", fault="clear")
+    starved_lab.plug_in("awg1")
 
     (rows,) = waiting.result(timeout_s=60)
     assert sum(row[0] for row in rows["m"]) > 180
