@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import struct
 import threading
 import time
 
@@ -101,7 +102,7 @@ class InstrumentServer:
         return Session(self.instrument, self.faults)
 
     def _listen(self) -> None:
-        while not self._is_closed:
+        while not self._is_closed and self._listener is None:
             try:
                 listener = socket.create_server((self._host, self.port), backlog=_BACKLOG)
             except OSError:
@@ -142,8 +143,8 @@ class InstrumentServer:
             elif first[0] == vxi11.FIRST_BYTE:
                 server = self._vxi11
             server.serve(Stream(connection))
-        except (EOFError, OSError) as gone:
-            _log.debug("%s: client gone: %r", self.instrument.name, gone)
+        except (EOFError, OSError, struct.error) as gone:
+            _log.debug("%s: client gone, or out of its protocol: %r", self.instrument.name, gone)
         finally:
             with self._lock:
                 self._connections.discard(connection)
