@@ -6,9 +6,11 @@ re-reads the record.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from array import array
 from bisect import bisect_left
+from collections.abc import Coroutine
 from dataclasses import replace
 from uuid import UUID
 
@@ -19,6 +21,7 @@ from labd.store.jobs import Ending
 from labd.store.store import Store
 
 _log = logging.getLogger(__name__)
+_UNDER_WAY: set[asyncio.Future[Job]] = set()
 
 
 class Desk:
@@ -31,7 +34,13 @@ class Desk:
         self._is_stopping = False
 
     async def submit(self, job: NewJob, payload: bytes) -> Job:
-        """Accept a job: durable when this returns. Raises Unavailable."""
+        """Accept a job: durable when this returns. Raises Unavailable.
+
+        A caller who goes away meanwhile changes nothing: what is stored is also told.
+        """
+        return await _whole(self._submit(job, payload))
+
+    async def _submit(self, job: NewJob, payload: bytes) -> Job:
         stored = await self.store.submit(job, payload)
         self.changes.notify(("arrival", job.qc_id))
         _log.info("job queued", extra={"JOB_ID": str(job.id), "JOB_STATE": "IN_QUEUE"})
@@ -55,6 +64,9 @@ class Desk:
 
         Raises NotFound, JobAlreadyFinal, Unavailable.
         """
+        return await _whole(self._cancel(job_id, caller))
+
+    async def _cancel(self, job_id: JobId, caller: str) -> Job:
         job = await self.store.cancel(job_id, f"cancelled by {caller}")
         if job.state is JobState.CANCELLED:
             self._tell(job, ("queue", job.qc_id))
@@ -97,3 +109,11 @@ class Desk:
         """Raises ServerStopping once labd stops."""
         if self._is_stopping:
             raise ServerStopping
+
+
+async def _whole(deed: Coroutine[None, None, Job]) -> Job:
+    """Do something to its end even if the task that waits for it is cancelled."""
+    task = asyncio.ensure_future(deed)
+    _UNDER_WAY.add(task)
+    task.add_done_callback(_UNDER_WAY.discard)
+    return await asyncio.shield(task)

@@ -22,6 +22,8 @@ from labd.rack import messages as rack
 LEFTOVER_PATIENCE_S = 2.0
 TERM_PATIENCE_S = 2.0
 PID_FILE = "rack.pid"
+STDERR = 2
+"""What a driver prints is no part of what labd says on stdout."""
 _READ_BYTES = 65536
 
 
@@ -72,6 +74,7 @@ class RackProcess:
                     *command.arguments(theirs.fileno()),
                     cwd=command.directory,
                     stdin=asyncio.subprocess.DEVNULL,
+                    stdout=STDERR,
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,
                 )

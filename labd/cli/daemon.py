@@ -128,7 +128,7 @@ def log_to_stderr_or_journal(level: str) -> None:
 
             handler = JournalHandler(SYSLOG_IDENTIFIER="labd")
     logging.basicConfig(level=level, handlers=[handler])
-    logging.getLogger("labd").setLevel(level)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":

@@ -49,28 +49,45 @@ async def stream_file(path: Path, chunk_bytes: int) -> AsyncGenerator[bytes]:
         size, offset, most = os.fstat(descriptor).st_size, 0, chunk_bytes
         while offset < size:
             n_bytes = min(most, size - offset)
-            header = frame_header(n_bytes)
-            buffer = bytearray(len(header) + n_bytes)
-            buffer[: len(header)] = header
-            await _read_into(descriptor, memoryview(buffer)[len(header) :], offset)
-            offset += n_bytes
             started = time.monotonic()
-            yield bytes(buffer)
+            yield await _framed_piece(descriptor, offset, n_bytes)
+            offset += n_bytes
             is_slow = time.monotonic() - started > SLOW_S
             most = min(chunk_bytes, SLOW_CHUNK_BYTES) if is_slow else chunk_bytes
     finally:
         os.close(descriptor)
 
 
-async def _read_into(descriptor: int, target: memoryview, offset: int) -> None:
-    done = 0
-    while done < len(target):
+_scratch = bytearray()
+"""Where pieces are put together on the event loop's thread: no stream keeps a buffer of its own."""
+
+
+async def _framed_piece(descriptor: int, offset: int, n_bytes: int) -> bytes:
+    """A serialised DataChunk of a part of a file, from the page cache or by a thread."""
+    header = frame_header(n_bytes)
+    length = len(header) + n_bytes
+    if len(_scratch) < length:
+        _scratch.extend(bytes(length - len(_scratch)))
+    _scratch[: len(header)] = header
+    with memoryview(_scratch) as whole, whole[len(header) : length] as target:
         try:
-            n_bytes = os.preadv(descriptor, [target[done:]], offset + done, os.RWF_NOWAIT)
+            n_read = os.preadv(descriptor, [target], offset, os.RWF_NOWAIT)
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EOPNOTSUPP):
                 raise
-            n_bytes = await asyncio.to_thread(os.preadv, descriptor, [target[done:]], offset + done)
-        if n_bytes == 0:
-            raise EOFError(f"a file became shorter than it was, at byte {offset + done}")
-        done += n_bytes
+            n_read = 0
+        if n_read == n_bytes:
+            return bytes(whole[:length])
+    return header + await asyncio.to_thread(_read, descriptor, offset, n_bytes)
+
+
+def _read(descriptor: int, offset: int, n_bytes: int) -> bytes:
+    """Exactly so many bytes. Raises EOFError when the file became shorter."""
+    pieces = []
+    while n_bytes > 0:
+        piece = os.pread(descriptor, n_bytes, offset)
+        if not piece:
+            raise EOFError(f"a file became shorter than it was: nothing at byte {offset}")
+        pieces.append(piece)
+        offset, n_bytes = offset + len(piece), n_bytes - len(piece)
+    return b"".join(pieces)

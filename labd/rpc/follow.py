@@ -13,7 +13,7 @@ from labd.core.errors import JobDeleted, NotFound
 from labd.core.jobs import Job, JobEvent, JobId, JobState
 from labd.desk import Desk
 
-Keepalive = None
+KEEPALIVE = None
 
 
 async def follow_job(desk: Desk, job_id: JobId, keepalive_s: float) -> AsyncGenerator[Job | None]:
@@ -21,6 +21,7 @@ async def follow_job(desk: Desk, job_id: JobId, keepalive_s: float) -> AsyncGene
 
     Ends after the final state. Raises NotFound, JobDeleted, ServerStopping.
     """
+    desk.raise_if_stopping()
     job, events = desk.store.follow(job_id, 0)
     if job is None:
         raise NotFound("job", str(job_id))
@@ -39,12 +40,11 @@ async def follow_job(desk: Desk, job_id: JobId, keepalive_s: float) -> AsyncGene
                 watch.drop(("queue", job.qc_id))
             has_changed = await watch.wait(keepalive_s)
             desk.raise_if_stopping()
-            if not has_changed:
-                yield Keepalive
-                continue
             job, events = desk.store.follow(job_id, last_event)
             if job is None:
                 raise JobDeleted(str(job_id))
+            if not has_changed:
+                yield KEEPALIVE
             for event in events:
                 last_event = event.id
                 yield _as_of(job, event)

@@ -38,6 +38,7 @@ class _Waiting(Generic[T]):
 
 def open_database(path: Path) -> sqlite3.Connection:
     """A connection that may write, in autocommit mode: transactions are begun by hand."""
+    path.touch(mode=0o600)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -97,6 +98,8 @@ class Writer:
                 except queue.Empty:
                     break
             is_open = item is not None
+            # From here on a caller that goes away cannot take its change back.
+            group = [each for each in group if each.future.set_running_or_notify_cancel()]
             if group:
                 self._write(group)
 
@@ -134,11 +137,11 @@ class Writer:
         connection.execute("SAVEPOINT change")
         try:
             waiting.value = waiting.change(connection)
-        except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
-            if not isinstance(error, sqlite3.IntegrityError):
-                raise
+        except sqlite3.IntegrityError as error:
             waiting.error = error
-        except Exception as error:
+        except sqlite3.DatabaseError:
+            raise
+        except Exception as error:  # a change's own failure must not end the thread of all
             waiting.error = error
         if waiting.error is not None:
             connection.execute("ROLLBACK TO change")

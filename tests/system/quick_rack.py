@@ -1,7 +1,7 @@
 """A rack process without instruments: it speaks the real messages and does what a payload says.
 
-The payload is a captured sweep, or JSON after ``quick:`` in its queue name (the daemon passes that
-through): {"do": "complete" | "fail" | "die" | "hang" | "deaf" | "linger", "bytes": n, "s": seconds}.
+The payload is a captured sweep; JSON after ``quick:`` in its queue name says what to do:
+{"do": "complete" | "fail" | "die" | "deaf" | "unavailable", "bytes": n, "s": seconds}.
 Every job that it starts is noted in started.txt, so that a test can count runs.
 """
 
@@ -74,6 +74,8 @@ class QuickRack:
                 time.sleep(wish["s"])
                 self.say(rack.Ready(()))
                 return
+            case _:
+                pass
         if self.was_cancelled(order, wish["s"]):
             self.say(rack.Cancelled(order.job_id))
             return
