@@ -30,10 +30,12 @@ from labd_drivers.sim.physics.readout import (
     Jump,
     LineOutput,
     Reading,
+    Window,
     fields_after,
     jumps_of,
     response_of,
     ringdown_samples,
+    window_of,
 )
 
 QUBITS = tuple(DRIVES_HZ)
@@ -53,11 +55,8 @@ def reading_of(levels: list[int], jumps: dict[tuple[int, int], tuple[Jump, ...]]
     return Reading(np.array(levels, dtype=np.int8)[:, None], jumps, None)
 
 
-def row_of(reading: Reading) -> npt.NDArray[np.complex64]:
-    response = response_of(CHIP, PROBE, CARRIER_HZ, RATE_HZ)
-    stop = PROBE_SAMPLES + ringdown_samples(CHIP, RATE_HZ)
-    rows = LineOutput(CHIP, response, reading, 0, stop).rows(np.array([0]))
-    return rows.reshape(-1)
+def row_of(window: Window, reading: Reading) -> npt.NDArray[np.complex64]:
+    return LineOutput(window, reading).rows(np.array([0])).reshape(-1)
 
 
 def test_fields_follow_the_equation_of_a_one_pole_filter() -> None:
@@ -141,7 +140,9 @@ def test_a_jump_in_mid_window_rings_down_to_the_other_level() -> None:
     stays, falls = reading_of([1, 0, 0, 0, 0], {}), reading_of([0, 0, 0, 0, 0], {})
     jumps = reading_of([1, 0, 0, 0, 0], {(0, 0): (Jump(1000, 0),)})
 
-    excited, ground, mixed = row_of(stays), row_of(falls), row_of(jumps)
+    response = response_of(CHIP, PROBE, CARRIER_HZ, RATE_HZ)
+    window = window_of(CHIP, response, (0, PROBE_SAMPLES + ringdown_samples(CHIP, RATE_HZ)))
+    excited, ground, mixed = (row_of(window, reading) for reading in (stays, falls, jumps))
 
     np.testing.assert_array_equal(mixed[:1001], excited[:1001])
     np.testing.assert_allclose(mixed[2600:], ground[2600:], atol=1e-3 * np.abs(excited).max())
@@ -169,14 +170,12 @@ def test_a_burst_rings_on_into_the_next_one() -> None:
     single = response_of(CHIP, whole, CARRIER_HZ, RATE_HZ)
     reading = reading_of([1, 0, 0, 0, 0], {})
 
-    left = (
-        fields_after(single, reading)
-        * single.poles[[0, 1, 2, 3, 4], [1, 0, 0, 0, 0]][:, None] ** 300
-    )
+    poles = single.poles[np.arange(5), reading.levels[:, 0]]
+    left = fields_after(single, reading) * poles[:, None] ** 300
     second = dataclasses.replace(reading, fields=left)
-    row = LineOutput(CHIP, single, second, 0, 2000).rows(np.array([0]))[0]
+    row = row_of(window_of(CHIP, single, (0, 2000)), second)
 
-    expected = LineOutput(CHIP, both, reading, 2300, 4300).rows(np.array([0]))[0]
+    expected = row_of(window_of(CHIP, both, (2300, 4300)), reading)
     np.testing.assert_allclose(row, expected, atol=1e-7)
 
 

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from physics_shots import CHIP_TOML, DRIVES_HZ, PassBuilder, bits, fridge, quiet_chip
+from physics_shots import (
+    CHIP_TOML,
+    DRIVES_HZ,
+    OUTPUTS,
+    PassBuilder,
+    bits,
+    drag_pulse,
+    fridge,
+    quiet_chip,
+)
 
 from labd.core.errors import BadFile
 from labd_drivers.sim.physics.api import Fridge
@@ -42,6 +51,40 @@ def test_every_call_draws_anew() -> None:
     first, second = (system.records(shot, 20, 480, 300)[0] for _ in range(2))
 
     assert not np.array_equal(first, second)
+
+
+def test_asking_in_small_portions_goes_on_where_the_last_one_ended() -> None:
+    shot = PassBuilder(16).prx("QB1", np.pi).measure(*QUBITS).shot(2000)
+    system = Fridge(ideal_chip(), 6)
+
+    read = np.concatenate([bits(system, shot, 3)[0, :, 0] for _ in range(30)])
+
+    assert np.mean(read[1:] != read[:-1]) > 0.9
+
+
+def test_a_shot_that_is_played_again_later_follows_what_was_played_in_between() -> None:
+    flip = PassBuilder(16).prx("QB1", np.pi).measure(*QUBITS).shot(2000)
+    rest = PassBuilder(16).measure(*QUBITS).shot(2000)
+    system = Fridge(ideal_chip(), 6)
+
+    read = [int(bits(system, shot, 1)[0, 0, 0]) for shot in (flip, rest, flip, rest, flip, rest)]
+
+    assert read == [1, 1, 0, 0, 1, 1]
+
+
+def test_silence_around_a_probe_is_not_part_of_it() -> None:
+    silence, quiet = np.zeros(700), PassBuilder(LONG).measure(*QUBITS)
+    probe = quiet.pieces["awg2.ch3"][0].volts, quiet.pieces["awg2.ch4"][0].volts
+    padded = PassBuilder(LONG)
+    for output, volts in zip(("awg2.ch3", "awg2.ch4"), probe, strict=True):
+        padded.add(output, LONG + 32 - 700, np.concatenate([silence, volts, silence]))
+    padded.add_iq(OUTPUTS["QB1"], LONG - 90, drag_pulse("QB1", np.pi, 0.0))
+    padded.triggers.append(LONG)
+    shot = padded.wait(4000).shot(0)
+
+    read = bits(Fridge(ideal_chip(), 2), shot, 100)[0, :, 0]
+
+    assert read.mean() > 0.95
 
 
 def test_no_shots_and_no_triggers_give_empty_records() -> None:

@@ -18,7 +18,7 @@ from labd_drivers.sim.physics.propagate import (
     pulse_superoperator,
 )
 from labd_drivers.sim.physics.pulses import Burst, Drive
-from labd_drivers.sim.physics.readout import Response, response_of
+from labd_drivers.sim.physics.readout import Response, Window, response_of, window_of
 from labd_drivers.sim.physics.shot import Shot
 
 MEMORY_LIFETIMES = 8.5
@@ -59,6 +59,7 @@ class PulseLibrary:
         self._waits: Cache[ComplexArray] = Cache(_MOST_PROPAGATORS)
         self._transitions: Cache[FloatArray] = Cache(_MOST_PROPAGATORS)
         self._responses: Cache[Response] = Cache(_MOST_RESPONSES)
+        self._windows: Cache[Window] = Cache(_MOST_RESPONSES)
 
     def drive(self, drive: Drive, shot: Shot) -> ComplexArray:
         """(9, 9) superoperator of one drive event."""
@@ -100,16 +101,26 @@ class PulseLibrary:
 
     def response(self, burst: Burst, shot: Shot) -> Response:
         """The resonators' response to a probe burst."""
-        line = self.chip.probe_line
-        source = shot.sources[line.source]
+        source = shot.sources[self.chip.probe_line.source]
 
         def make() -> Response:
-            scale = amplitude_of(source.power_dbm, line.nominal_power_dbm)
-            probe = scale * burst.envelope.samples
+            nominal_dbm = self.chip.probe_line.nominal_power_dbm
+            probe = amplitude_of(source.power_dbm, nominal_dbm) * burst.envelope.samples
             return response_of(self.chip, probe, source.frequency_hz, shot.sample_rate_hz)
 
+        return self._responses.get(self._response_key(burst, shot), make)
+
+    def window(self, burst: Burst, shot: Shot, span: tuple[int, int]) -> Window:
+        """The part of a burst's response, samples [start, stop) = span, that a record covers."""
+        return self._windows.get(
+            (*self._response_key(burst, shot), *span),
+            lambda: window_of(self.chip, self.response(burst, shot), span),
+        )
+
+    def _response_key(self, burst: Burst, shot: Shot) -> tuple[bytes, float, float, float]:
+        source = shot.sources[self.chip.probe_line.source]
         setting = (source.power_dbm, source.frequency_hz, shot.sample_rate_hz)
-        return self._responses.get((burst.envelope.digest, *setting), make)
+        return (burst.envelope.digest, *setting)
 
     def detuning(self, qubit: int, shot: Shot) -> float:
         """Qubit against its source's carrier, rad/s; zero where there is no source."""

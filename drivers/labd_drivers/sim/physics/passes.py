@@ -1,4 +1,4 @@
-"""One pass of the sequence loop, played for many shots at once, and the chain of shots.
+"""One pass of the sequence loop, played for many shots at once.
 
 A qubit is projected when its probe burst begins, if the burst would leave it less than
 exp(-STRONG_DEPHASING) of its coherence; weaker bursts only dephase it. While a qubit is being
@@ -8,20 +8,16 @@ coherence.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from labd_drivers.sim.physics.evolve import Ensemble, IndexArray, LevelArray
+from labd_drivers.sim.physics.evolve import Ensemble, LevelArray
 from labd_drivers.sim.physics.library import PulseLibrary
 from labd_drivers.sim.physics.propagate import ComplexArray, dephasing_factors, phase_factors
 from labd_drivers.sim.physics.pulses import Burst, Drive, Event, Timeline, Turn, timeline_of
 from labd_drivers.sim.physics.readout import (
     Jump,
-    LineOutput,
     Reading,
     Response,
     fields_after,
@@ -34,7 +30,6 @@ STRONG_DEPHASING = 0.05
 
 _LEAST_DEPHASING = 1.0e-6
 _LEAST_PHASE = 1.0e-9
-_CHUNK_SHOTS = 64
 THERMAL = -1
 """In place of a starting level: in equilibrium with the bath."""
 
@@ -53,14 +48,6 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """Shots that started from the same levels, and the outcome that holds theirs."""
-
-    outcome: Outcome
-    shots: IndexArray
-
-
-@dataclass(frozen=True, slots=True)
 class _FieldsLeft:
     """Fields in the resonators at the end of the last burst."""
 
@@ -70,7 +57,7 @@ class _FieldsLeft:
 
 
 class PassPlayer:
-    """Plays one Shot n_shots times in a row."""
+    """Plays a pass for n_shots shots at once, all of which start alike."""
 
     def __init__(
         self, library: PulseLibrary, shot: Shot, n_shots: int, rng: np.random.Generator
@@ -83,40 +70,26 @@ class PassPlayer:
         self._dt_s = 1.0 / shot.sample_rate_hz
         self._timeline: Timeline = timeline_of(shot, library.chip)
         self._tail_samples = ringdown_samples(library.chip, shot.sample_rate_hz)
-        self._begins = [burst.time_samples for burst in self._timeline.bursts]
-        self._ends = [
-            burst.envelope.stop_samples + self._tail_samples for burst in self._timeline.bursts
-        ]
         self._pairs = [
             (self._chip.index_of(a), self._chip.index_of(b))
             for a, b in (coupler.qubits for coupler in self._chip.couplers)
         ]
         self._forgets = self._which_forget()
 
-    def chain(self, before: StartLevels) -> tuple[list[Share], StartLevels]:
-        """Play all shots, each starting from what its predecessor left.
+    @property
+    def bursts(self) -> tuple[Burst, ...]:
+        """The pass's probe bursts; each has its reading in an outcome."""
+        return self._timeline.bursts
 
-        before: levels at the end of whatever was played last. Returns the shares of the shots and
-        the levels at the end of the last one.
-        """
-        outcomes: dict[StartLevels, Outcome] = {}
-        starts: dict[StartLevels, list[StartLevels]] = {}
-        shots: dict[StartLevels, list[int]] = {}
-        start = self._start_from(before)
-        for shot in range(self._n_shots):
-            if start not in outcomes:
-                outcomes[start] = self.run(start)
-                starts[start] = self._starts_after(outcomes[start])
-                shots[start] = []
-                if all(self._forgets):
-                    shots[start] = list(range(self._n_shots))
-                    break
-            shots[start].append(shot)
-            last, start = start, starts[start][shot]
-        else:
-            start = last
-        shares = [Share(outcomes[key], np.array(shots[key], dtype=np.intp)) for key in outcomes]
-        return shares, tuple(outcomes[start].end_levels[:, -1].tolist())
+    @property
+    def forgets_all(self) -> bool:
+        """Whether every qubit starts thermal, whatever was before."""
+        return all(self._forgets)
+
+    def start_from(self, levels: StartLevels) -> StartLevels:
+        """Starting levels of a pass that follows one which ended with these levels."""
+        pairs = zip(levels, self._forgets, strict=True)
+        return tuple(THERMAL if forgets else level for level, forgets in pairs)
 
     def run(self, start: StartLevels) -> Outcome:
         """Play the pass once for all shots, all of them starting from the same levels."""
@@ -152,51 +125,6 @@ class PassPlayer:
                     reading, left = self._read(ensemble, event, left)
                     readings.append(reading)
         return tuple(readings)
-
-    def record(
-        self,
-        shares: Iterable[Share],
-        start: int,
-        in_phase: npt.NDArray[np.float32],
-        quadrature: npt.NDArray[np.float32],
-    ) -> None:
-        """Write the digitizer's input for the window that begins at `start` of the pass.
-
-        in_phase, quadrature: float32 (n_shots, n_samples), volts.
-        """
-        noise_v = np.float32(self._chip.probe_line.noise_v)
-        for share in shares:
-            outputs = self._outputs(share.outcome, start, in_phase.shape[1])
-            for first in range(0, share.shots.size, _CHUNK_SHOTS):
-                shots = share.shots[first : first + _CHUNK_SHOTS]
-                noise = self._rng.standard_normal(
-                    (2, shots.size, in_phase.shape[1]), dtype=np.float32
-                )
-                noise *= noise_v
-                for output, place, size in outputs:
-                    rows = output.rows(shots)
-                    noise[0, :, place : place + size] += rows.real
-                    noise[1, :, place : place + size] += rows.imag
-                in_phase[shots], quadrature[shots] = noise
-
-    def _outputs(
-        self, outcome: Outcome, start: int, n_samples: int
-    ) -> list[tuple[LineOutput, int, int]]:
-        """Line outputs of the bursts that reach a window, with their place and size in it."""
-        outputs: list[tuple[LineOutput, int, int]] = []
-        begin = start - self._chip.probe_line.delay_samples
-        bursts = self._timeline.bursts
-        first = bisect_right(self._ends, begin)
-        for place in range(first, bisect_left(self._begins, begin + n_samples)):
-            origin = self._begins[place]
-            until = min([self._ends[place], *self._begins[place + 1 : place + 2]])
-            low, high = max(begin, origin), min(begin + n_samples, until)
-            if low < high:
-                response = self._library.response(bursts[place], self._shot)
-                reading = outcome.readings[place]
-                output = LineOutput(self._chip, response, reading, low - origin, high - origin)
-                outputs.append((output, low - begin, high - low))
-        return outputs
 
     def _drive(self, ensemble: Ensemble, event: Drive) -> None:
         if event.start_samples < ensemble.clocks[event.qubit]:
@@ -308,10 +236,3 @@ class PassPlayer:
                 return self._pairs[event.coupler]
             case Burst():
                 return tuple(range(len(self._chip.qubits)))
-
-    def _start_from(self, levels: StartLevels) -> StartLevels:
-        pairs = zip(levels, self._forgets, strict=True)
-        return tuple(THERMAL if forgets else level for level, forgets in pairs)
-
-    def _starts_after(self, outcome: Outcome) -> list[StartLevels]:
-        return [self._start_from(tuple(levels)) for levels in outcome.end_levels.T.tolist()]

@@ -116,7 +116,10 @@ def timeline_of(shot: Shot, chip: Chip) -> Timeline:
 
 
 def combine(in_phase: Sequence[Piece], quadrature: Sequence[Piece]) -> tuple[Envelope, ...]:
-    """Join the pieces of an I and a Q output to complex stretches; overlapping ones become one."""
+    """Join the pieces of an I and a Q output to complex stretches.
+
+    Pieces that overlap become one stretch; zeros around a stretch are left out.
+    """
     known: dict[tuple[bytes, bytes], Envelope] = {}
     partners = {(piece.start_samples, piece.volts.size): piece for piece in quadrature}
     envelopes: list[Envelope] = []
@@ -138,9 +141,25 @@ def combine(in_phase: Sequence[Piece], quadrature: Sequence[Piece]) -> tuple[Env
         )
         for p, unit in alone
     )
-    envelopes = [envelope for envelope in envelopes if envelope.samples.any()]
     envelopes.sort(key=lambda envelope: envelope.start_samples)
-    return tuple(_merged(envelopes, 0)) if alone else tuple(envelopes)
+    return tuple(_trimmed(_merged(envelopes, 0) if alone else envelopes))
+
+
+def _trimmed(envelopes: Iterable[Envelope]) -> Iterable[Envelope]:
+    """The same without leading and trailing zeros; silent stretches fall away."""
+    known: dict[bytes, tuple[int, Envelope]] = {}
+    for envelope in envelopes:
+        if envelope.digest not in known:
+            live = np.flatnonzero(envelope.samples)
+            first, last = (int(live[0]), int(live[-1]) + 1) if live.size else (0, 0)
+            kept = envelope.samples[first:last]
+            is_whole = kept.size == envelope.samples.size
+            digest = envelope.digest if is_whole else envelope.digest + b" trimmed"
+            known[envelope.digest] = (first, Envelope(0, kept, digest))
+        offset, trimmed = known[envelope.digest]
+        if trimmed.samples.size:
+            start = envelope.start_samples + offset
+            yield Envelope(start, trimmed.samples, trimmed.digest)
 
 
 def _joined(envelopes: tuple[Envelope, ...]) -> list[Envelope]:

@@ -112,64 +112,86 @@ def _filtered(drive: ComplexArray, poles: ComplexArray, gains: ComplexArray) -> 
     return output
 
 
-class LineOutput:
-    """The line's noiseless output for one burst and one record window, over shots.
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a response that falls into a record.
 
-    start, stop: samples of the response that fall into the record, on the burst's own count.
+    start, stop: samples of the response.
+    gains: complex128 (n_qubits,), volts at the digitizer per volt of a field.
+    volts: complex64 (n_qubits, 3, stop - start), the forced response times the gain.
     """
 
-    def __init__(
-        self, chip: Chip, response: Response, reading: Reading, start: int, stop: int
-    ) -> None:
-        self._gains = np.array([qubit.resonator.line_gain for qubit in chip.qubits])
-        self._response = response
+    response: Response
+    start: int
+    stop: int
+    gains: ComplexArray
+    volts: npt.NDArray[np.complex64]
+
+
+def window_of(chip: Chip, response: Response, span: tuple[int, int]) -> Window:
+    """Cut samples [start, stop) = span out of a response, in volts at the digitizer."""
+    gains = np.array([qubit.resonator.line_gain for qubit in chip.qubits])
+    forced = response.forced[:, :, span[0] : span[1]]
+    volts = (gains[:, None, None] * forced).astype(np.complex64)
+    return Window(response, *span, gains, volts)
+
+
+class LineOutput:
+    """The line's noiseless output in one record window, over shots."""
+
+    def __init__(self, window: Window, reading: Reading) -> None:
+        self._window = window
         self._reading = reading
-        self._start, self._stop = start, stop
-        weights = N_LEVELS ** np.arange(len(chip.qubits))
-        codes, self._row = np.unique(weights @ reading.levels, return_inverse=True)
-        levels = (codes[:, None] // weights) % N_LEVELS
-        window = response.forced[:, :, start:stop] * self._gains[:, None, None]
-        table = np.zeros((codes.size, stop - start), dtype=np.complex128)
-        for qubit in range(len(chip.qubits)):
-            table += window[qubit, levels[:, qubit]]
-        self._table = table.astype(np.complex64)
+        self._weights = N_LEVELS ** np.arange(reading.levels.shape[0])
         self._moved: dict[int, list[int]] = {}
         for qubit, shot in reading.jumps:
             self._moved.setdefault(shot, []).append(qubit)
 
     def rows(self, shots: npt.NDArray[np.intp]) -> npt.NDArray[np.complex64]:
-        """complex64 (n, stop - start), volts at the digitizer, for some of the shots."""
-        rows: npt.NDArray[np.complex64] = self._table[self._row[shots]]
+        """complex64 (n, n_samples), volts at the digitizer, for some of the shots."""
+        codes, row = np.unique(self._weights @ self._reading.levels[:, shots], return_inverse=True)
+        levels = (codes[:, None] // self._weights) % N_LEVELS
+        table = self._window.volts[0, levels[:, 0]]
+        for qubit in range(1, levels.shape[1]):
+            table += self._window.volts[qubit, levels[:, qubit]]
+        rows: npt.NDArray[np.complex64] = table[row]
         if self._reading.fields is not None:
-            self._add_fields(rows, shots)
+            self._add_fields(rows, shots, self._reading.fields)
         for place, shot in enumerate(shots.tolist()):
             for qubit in self._moved.get(shot, ()):
                 rows[place] += self._jumped(qubit, shot)
         return rows
 
-    def _add_fields(self, rows: npt.NDArray[np.complex64], shots: npt.NDArray[np.intp]) -> None:
-        fields, levels = self._reading.fields, self._reading.levels
-        if fields is None:
-            return
+    def _add_fields(
+        self, rows: npt.NDArray[np.complex64], shots: npt.NDArray[np.intp], fields: ComplexArray
+    ) -> None:
+        levels, window = self._reading.levels, self._window
         for qubit in range(levels.shape[0]):
             for level in np.unique(levels[qubit, shots]).tolist():
                 chosen = levels[qubit, shots] == level
-                ring = self._response.ring(qubit, level, self._start, self._stop)
-                scaled = self._gains[qubit] * fields[qubit, shots[chosen]]
+                ring = window.response.ring(qubit, level, window.start, window.stop)
+                scaled = window.gains[qubit] * fields[qubit, shots[chosen]]
                 rows[chosen] += (scaled[:, None] * ring).astype(np.complex64)
 
     def _jumped(self, qubit: int, shot: int) -> npt.NDArray[np.complex64]:
-        """What a jump adds to the row of a qubit that had stayed in its level."""
-        reading, response = self._reading, self._response
-        old = int(reading.levels[qubit, shot])
-        stayed = response.forced[qubit, old].copy()
-        if reading.fields is not None:
-            ring = response.ring(qubit, old, 0, stayed.size)
-            stayed += reading.fields[qubit, shot] * ring
-        field = follow(response, qubit, stayed, reading.jumps[qubit, shot])
-        change = (field - stayed)[self._start : self._stop]
-        scaled: npt.NDArray[np.complex64] = (self._gains[qubit] * change).astype(np.complex64)
+        """What jumps add to the row of a qubit that had stayed in its level."""
+        reading, window = self._reading, self._window
+        jumps = reading.jumps[qubit, shot]
+        stayed = stayed_in(window.response, reading, qubit, shot)
+        change = follow(window.response, qubit, stayed, jumps) - stayed
+        scaled: npt.NDArray[np.complex64] = (
+            window.gains[qubit] * change[window.start : window.stop]
+        ).astype(np.complex64)
         return scaled
+
+
+def stayed_in(response: Response, reading: Reading, qubit: int, shot: int) -> ComplexArray:
+    """Field of a resonator whose qubit stays in its level for the whole burst and after."""
+    level = int(reading.levels[qubit, shot])
+    field: ComplexArray = response.forced[qubit, level].copy()
+    if reading.fields is not None:
+        field += reading.fields[qubit, shot] * response.ring(qubit, level, 0, field.size)
+    return field
 
 
 def follow(
@@ -198,10 +220,7 @@ def fields_after(response: Response, reading: Reading) -> ComplexArray:
             decay = response.poles[qubit] ** (last + 1)
             fields[qubit] += reading.fields[qubit] * decay[reading.levels[qubit]]
     for (qubit, shot), jumps in reading.jumps.items():
-        stayed = response.forced[qubit, reading.levels[qubit, shot], : last + 1].copy()
-        if reading.fields is not None:
-            ring = response.ring(qubit, int(reading.levels[qubit, shot]), 0, last + 1)
-            stayed += reading.fields[qubit, shot] * ring
+        stayed = stayed_in(response, reading, qubit, shot)
         fields[qubit, shot] = follow(response, qubit, stayed, jumps)[last]
     return fields
 
