@@ -45,7 +45,7 @@ def test_the_shipped_wiring_is_read_whole():
     readout = wiring.readouts["PL-1__readout"]
     assert readout.trigger == MarkerOutput("awg2", 3, 1)
     assert readout.sample_rate_hz == 2.0e9
-    assert readout.gain_of("QB3__m1") == 20.0
+    assert readout.gain_of("QB3__m1") == readout.gain[""]
     assert wiring.sync is not None
     assert wiring.sync.followers == ("awg2",)
     assert wiring.settings["QB1__drive.local_oscillator.status"].is_switch
@@ -103,8 +103,8 @@ def test_all_mistakes_are_listed_at_once(edited):
         ('trigger = "awg2.ch3.m1"', 'trigger = "awg9.ch3.m1"', "no channel uses awg9"),
         ('trigger = "awg2.ch3.m1"', 'trigger = "awg1.ch1.m1"', "awg1.ch1.m1 is already used by"),
         ("awg_resolution_bits = 14", "awg_resolution_bits = 16", "at 16 bits an output has 0"),
-        ("default = [20.0, 0.0]", "default = [inf, 0.0]", "finite number, not inf"),
-        ("default = [20.0, 0.0]", "default = [0.0, 0.0]", "leaves nothing to discriminate"),
+        ("\ndefault = [", "\nQB1 = [inf, 0.0]\ndefault = [", "finite number, not inf"),
+        ("\ndefault = [", "\nQB1 = [0.0, 0.0]\ndefault = [", "leaves nothing to discriminate"),
         (
             "granularity_samples = 16",
             "granularity_samples = 0",

@@ -1,0 +1,180 @@
+"""Mutated payloads: refused with a sentence or compiled, nothing else, and never for long.
+
+`LABD_FUZZ_N` sets how many mutations, 300 by default.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import time
+
+import numpy as np
+import pytest
+from sweep_support import DRIVE, PAYLOADS, READOUT, compiled, payload_of
+
+from labd.core.demod import Demodulator
+from labd.core.errors import InvalidPayload
+from labd.core.layout import file_plan
+from labd.core.program import Records
+from labd.wire import playlist_pb2, sweep_pb2
+
+N_MUTATIONS = int(os.environ.get("LABD_FUZZ_N", "300"))
+SEEDS = [path.read_bytes() for path in sorted(PAYLOADS.glob("*.sweep.bin"))]
+LONGEST_S = 5.0
+
+
+def mutated(rng: random.Random) -> bytes:
+    payload = bytearray(rng.choice(SEEDS))
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(len(payload))
+        match rng.randrange(6):
+            case 0:
+                payload[at] ^= 1 << rng.randrange(8)
+            case 1:
+                payload[at] = rng.choice((0x00, 0x7F, 0x80, 0xFF))
+            case 2:
+                del payload[at : at + rng.randint(1, 9)]
+            case 3:
+                payload[at:at] = rng.randbytes(rng.randint(1, 9))
+            case 4:
+                payload[at : at + 9] = b"\xff" * 9 + b"\x01"
+            case 5:
+                end = min(len(payload), at + rng.randint(1, 64))
+                payload[at:at] = payload[at:end]
+        payload = payload or bytearray(b"\x00")
+    return bytes(payload)
+
+
+def field_mutated(rng: random.Random) -> bytes:
+    """A mutation within the request, so that the envelope stays readable."""
+
+    def edit(request: sweep_pb2.SweepRequest) -> None:
+        raw = bytearray(request.SerializeToString())
+        for _ in range(rng.randint(1, 3)):
+            raw[rng.randrange(len(raw))] = rng.randrange(256)
+        request.ParseFromString(bytes(raw))
+
+    name = rng.choice([p.name.split(".")[0] for p in sorted(PAYLOADS.glob("*.sweep.bin"))])
+    try:
+        return payload_of(name, edit)
+    except Exception:
+        return field_mutated(rng)
+
+
+@pytest.mark.timeout(60 + N_MUTATIONS)
+@pytest.mark.parametrize("mutate", [mutated, field_mutated])
+def test_a_mutated_payload_is_refused_or_compiled(mutate):
+    rng = random.Random(7)
+    n_refused = n_compiled = 0
+
+    for _ in range(N_MUTATIONS):
+        payload = mutate(rng)
+        started = time.monotonic()
+        try:
+            job = compiled(payload)
+        except InvalidPayload as error:
+            n_refused += 1
+            assert all(len(str(problem)) > 10 for problem in error.problems)
+        else:
+            n_compiled += 1
+            assert file_plan(job.layout, job.sweep_id).n_bytes == job.result_bytes
+            Demodulator(job).values(no_records(job))
+        assert time.monotonic() - started < LONGEST_S, payload
+
+    assert n_refused > N_MUTATIONS // 5
+    assert n_compiled > N_MUTATIONS // 50
+
+
+def no_records(job) -> Records:
+    shape = (0, job.program.n_triggers, job.program.record_samples)
+    return Records(0, {READOUT: np.zeros(shape, dtype=np.complex64)})
+
+
+def drive(request: sweep_pb2.SweepRequest) -> playlist_pb2.ChannelDescription:
+    return request.playlist.channels[DRIVE]
+
+
+def million_references(request):
+    request.playlist.schedules[0].channels[DRIVE].instruction_refs.extend([3] * 1_000_000)
+
+
+def many_references(request):
+    request.playlist.schedules[0].channels[DRIVE].instruction_refs.extend([3] * 2_000_001)
+
+
+def many_instructions(request):
+    drive(request).instruction_table.extend([playlist_pb2.Instruction()] * 1_000_001)
+
+
+def many_segments(request):
+    request.playlist.schedules.extend([playlist_pb2.Schedule()] * 100_001)
+
+
+def many_long_pulses(request):
+    drive(request).waveform_table.add(n_samples=4 << 20).constant.SetInParent()
+    for k in range(64):
+        pulse = drive(request).instruction_table.add(duration_samples=4 << 20).iq_pulse
+        pulse.waveform_i_ref, pulse.scale_i = 2, 0.001 * k
+        request.playlist.schedules[0].channels[DRIVE].instruction_refs.append(4 + k)
+
+
+def many_entries_many_times(request):
+    table = drive(request).instruction_table
+    mux = table.add(duration_samples=16).multiplexed_iq_pulse
+    for _ in range(1000):
+        mux.entries.add(instruction_ref=1)
+    for k in range(1000):
+        copy = table.add(duration_samples=16 * (k + 1))
+        copy.multiplexed_iq_pulse.CopyFrom(mux)
+        copy.multiplexed_iq_pulse.entries[0].offset_samples = 16 * k
+        request.playlist.schedules[0].channels[DRIVE].instruction_refs.append(5 + k)
+
+
+def many_unknown_labels(request):
+    request.return_parameters.extend(f"QB1__m{k}" for k in range(2, 200_000))
+
+
+def deep_settings(request, depth=40):
+    node = request.settings
+    for _ in range(depth):
+        node = node.subnodes["a"]
+    node.settings["b"].value.float64_value = 1.0
+
+
+def far_entries(request):
+    mux = drive(request).instruction_table.add(duration_samples=16 << 20).multiplexed_iq_pulse
+    mux.entries.add(instruction_ref=1, offset_samples=2**63 - 1)
+    mux.entries.add(instruction_ref=1, offset_samples=-(2**63))
+    request.playlist.schedules[0].channels[DRIVE].instruction_refs.append(4)
+
+
+@pytest.mark.parametrize(
+    ("edit", "is_refused"),
+    [
+        (million_references, False),
+        (many_references, True),
+        (many_instructions, True),
+        (many_segments, True),
+        (many_long_pulses, True),
+        (many_entries_many_times, True),
+        (many_unknown_labels, True),
+        (deep_settings, False),
+        (lambda request: deep_settings(request, 90), True),
+        (far_entries, False),
+    ],
+)
+def test_a_huge_claim_costs_little(edit, is_refused):
+    payload = payload_of("bell", edit)
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.monotonic()
+
+    if is_refused:
+        with pytest.raises(InvalidPayload):
+            compiled(payload)
+    else:
+        compiled(payload)
+
+    assert time.monotonic() - started < LONGEST_S
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 1 << 20
