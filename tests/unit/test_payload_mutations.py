@@ -12,6 +12,8 @@ import time
 
 import numpy as np
 import pytest
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
 from sweep_support import DRIVE, PAYLOADS, READOUT, compiled, payload_of
 
 from labd.core.demod import Demodulator
@@ -63,8 +65,58 @@ def field_mutated(rng: random.Random) -> bytes:
         return field_mutated(rng)
 
 
+INTEGERS = (0, 1, 2, 15, 16, 2**31 - 1, 2**32, 2**53, 2**63 - 1)
+REALS = (0.0, -1.0, 1.0000001, 0.5, 1e300, 5e-324, -1e-12, float("nan"), float("inf"), 1e18)
+
+
+def edge_mutated(rng: random.Random) -> bytes:
+    """Numbers somewhere in the request pushed to their edges, lists cut or doubled."""
+
+    def edit(request: sweep_pb2.SweepRequest) -> None:
+        for _ in range(rng.randint(1, 3)):
+            push_to_edge(rng, request)
+
+    return payload_of(rng.choice(sorted(PAYLOADS.glob("*.sweep.bin"))).name.split(".")[0], edit)
+
+
+def push_to_edge(rng: random.Random, message: Message) -> None:
+    """Walk down a random path of the message and change what is at its end."""
+    while message.ListFields():
+        field, value = rng.choice(message.ListFields())
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            key = rng.choice(sorted(value))
+            if isinstance(value[key], str):
+                return
+            message = value[key]
+        elif field.message_type is not None:
+            if field.is_repeated and rng.random() < 0.05:
+                value.append(rng.choice(list(value)))
+                return
+            message = rng.choice(list(value)) if field.is_repeated else value
+        elif field.is_repeated:
+            value[rng.randrange(len(value))] = edge_of(rng, field, value[0])
+            return
+        else:
+            setattr(message, field.name, edge_of(rng, field, value))
+            return
+
+
+def edge_of(rng: random.Random, field: FieldDescriptor, value):
+    match value:
+        case bool():
+            return not value
+        case int() if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
+            return value
+        case int():
+            return rng.choice(INTEGERS)
+        case float():
+            return rng.choice(REALS)
+        case _:
+            return rng.choice(("", "QB1__m1", "QB1__drive.frequency", "\U0001f9ca"))
+
+
 @pytest.mark.timeout(60 + N_MUTATIONS)
-@pytest.mark.parametrize("mutate", [mutated, field_mutated])
+@pytest.mark.parametrize("mutate", [mutated, field_mutated, edge_mutated])
 def test_a_mutated_payload_is_refused_or_compiled(mutate):
     rng = random.Random(7)
     n_refused = n_compiled = 0
