@@ -20,8 +20,8 @@ __all__ = ["LIMITS", "check", "open_rig"]
 LIMITS = RigLimits(
     has_fast_feedback=False,
     no_feedback_reason=(
-        "this rack has no fast feedback: the AWGs play a sequence that is fixed before it starts, and the digitizer's records "
-        "reach the computer after it ends: nothing can depend on a bit measured on the way"
+        "this rack has no fast feedback: the AWGs play a sequence that is fixed before it starts, "
+        "and the digitizer's records reach the computer after it ends"
     ),
     max_segment_s=1.0,
     max_shots=10_000_000,
