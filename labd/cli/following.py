@@ -28,7 +28,7 @@ def follow(client: Client, job_id: UUID) -> Job:
     """Show the job until it ends; its final state is the last line on stdout."""
     rack = client.rack()
     if rack.state != "ready":
-        click.echo(f"the rack is {rack.state}{': ' if rack.what else ''}{rack.what}", err=True)
+        click.echo(f"the rack is {rack}", err=True)
     job = _follow_with_bar(client, job_id) if sys.stderr.isatty() else _follow_lines(client, job_id)
     click.echo(job.status.value)
     return job

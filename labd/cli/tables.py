@@ -68,7 +68,7 @@ def job_table(job: Job, rack: Rack | None) -> Table:
         ("started", _local(job.execution_started_at)),
         ("ended", _local(job.execution_ended_at)),
         ("took", _took(job)),
-        ("rack", f"{rack.state}{': ' if rack.what else ''}{rack.what}" if rack else ""),
+        ("rack", str(rack or "")),
     ]
     for name, value in rows:
         if str(value):

@@ -12,7 +12,7 @@ from labd.client.values import Job, job_of
 from labd.wire import iqm_server_pb2 as wire
 
 _FIRST_PAUSE_S = 0.2
-_LONGEST_PAUSE_S = 5.0
+_LONGEST_PAUSE_S = 2.0
 
 
 def follow(

@@ -16,6 +16,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from labd.core.jobs import JobState, JobType
 from labd.wire import iqm_server_pb2 as wire
 
+_LONGEST_REASON = 200
+
 CalibrationValue = bool | float | str | complex | list[float] | npt.NDArray[np.generic]
 
 
@@ -38,6 +40,11 @@ class Rack:
     state: str
     what: str
     instruments: Mapping[str, str]
+
+    def __str__(self) -> str:
+        """State and the beginning of the reason, in a line or three."""
+        what = f"{self.what[:_LONGEST_REASON]}…" if len(self.what) > _LONGEST_REASON else self.what
+        return f"{self.state}: {what}" if what else self.state
 
 
 @dataclass(frozen=True, slots=True)
