@@ -225,6 +225,18 @@ def test_a_coupler_off_its_bias_turns_phases_slowly() -> None:
     assert coupled.populations(0)[0, 1] < alone.populations(0)[0, 1] - 0.01
 
 
+def test_silence_around_a_flux_pulse_overlaps_no_drive() -> None:
+    padding = np.zeros(400)
+    plain = PassBuilder(1000).prx("QB1", 1.0).prx("QB3", 1.6).cz("QB1", "QB3")
+    padded = PassBuilder(1000).prx("QB1", 1.0).prx("QB3", 1.6)
+    flux = np.concatenate([padding, flux_pulse(("QB1", "QB3")), padding])
+    padded.add("awg2.ch5", padded.time["QB1"] - 400, flux)
+
+    events = [player(builder.shot(), 1).events for builder in (plain, padded)]
+
+    assert len(events[0]) == len(events[1]) == 3
+
+
 def test_qubits_never_coupled_stay_apart() -> None:
     builder = PassBuilder(16)
     for qubit in QUBITS:

@@ -77,6 +77,11 @@ class PassPlayer:
         self._forgets = self._which_forget()
 
     @property
+    def events(self) -> tuple[Event, ...]:
+        """All that happens in the pass, in order of time."""
+        return self._timeline.events
+
+    @property
     def bursts(self) -> tuple[Burst, ...]:
         """The pass's probe bursts; each has its reading in an outcome."""
         return self._timeline.bursts

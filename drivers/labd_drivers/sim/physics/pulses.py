@@ -23,6 +23,7 @@ from labd_drivers.sim.physics.shot import Piece, Shot
 
 _OVERLAP_SLICE_SAMPLES = 2
 _BURST_GAP_SAMPLES = 16
+_SILENCE_SAMPLES = 16
 _LEAST_STATIC_PHASE = 1.0e-3
 _LONGEST_STATIC_S = 2.0e-4
 
@@ -118,7 +119,7 @@ def timeline_of(shot: Shot, chip: Chip) -> Timeline:
 def combine(in_phase: Sequence[Piece], quadrature: Sequence[Piece]) -> tuple[Envelope, ...]:
     """Join the pieces of an I and a Q output to complex stretches.
 
-    Pieces that overlap become one stretch; zeros around a stretch are left out.
+    Pieces that overlap become one stretch; a stretch is cut where it is silent for a while.
     """
     known: dict[tuple[bytes, bytes], Envelope] = {}
     partners = {(piece.start_samples, piece.volts.size): piece for piece in quadrature}
@@ -142,24 +143,32 @@ def combine(in_phase: Sequence[Piece], quadrature: Sequence[Piece]) -> tuple[Env
         for p, unit in alone
     )
     envelopes.sort(key=lambda envelope: envelope.start_samples)
-    return tuple(_trimmed(_merged(envelopes, 0) if alone else envelopes))
+    return tuple(_sounding(_merged(envelopes, 0) if alone else envelopes))
 
 
-def _trimmed(envelopes: Iterable[Envelope]) -> Iterable[Envelope]:
-    """The same without leading and trailing zeros; silent stretches fall away."""
-    known: dict[bytes, tuple[int, Envelope]] = {}
+def _sounding(envelopes: Iterable[Envelope]) -> Iterable[Envelope]:
+    """The same, cut where it is silent for a while; silence falls away."""
+    known: dict[bytes, list[Envelope]] = {}
     for envelope in envelopes:
         if envelope.digest not in known:
-            live = np.flatnonzero(envelope.samples)
-            first, last = (int(live[0]), int(live[-1]) + 1) if live.size else (0, 0)
-            kept = envelope.samples[first:last]
-            is_whole = kept.size == envelope.samples.size
-            digest = envelope.digest if is_whole else envelope.digest + b" trimmed"
-            known[envelope.digest] = (first, Envelope(0, kept, digest))
-        offset, trimmed = known[envelope.digest]
-        if trimmed.samples.size:
-            start = envelope.start_samples + offset
-            yield Envelope(start, trimmed.samples, trimmed.digest)
+            known[envelope.digest] = list(_without_silence(envelope))
+        for part in known[envelope.digest]:
+            start = envelope.start_samples + part.start_samples
+            yield Envelope(start, part.samples, part.digest)
+
+
+def _without_silence(envelope: Envelope) -> Iterable[Envelope]:
+    """Parts of one stretch that are not silent, starting from its own start."""
+    live = np.flatnonzero(envelope.samples)
+    if not live.size:
+        return
+    gaps = np.flatnonzero(np.diff(live) > _SILENCE_SAMPLES)
+    firsts = [int(live[0]), *live[gaps + 1].tolist()]
+    stops = [*(live[gaps] + 1).tolist(), int(live[-1]) + 1]
+    for first, stop in zip(firsts, stops, strict=True):
+        is_whole = stop - first == envelope.samples.size
+        digest = envelope.digest if is_whole else envelope.digest + b"%d-%d" % (first, stop)
+        yield Envelope(first, envelope.samples[first:stop], digest)
 
 
 def _joined(envelopes: tuple[Envelope, ...]) -> list[Envelope]:
@@ -220,36 +229,33 @@ def _turns(
         for envelope in drives[chip.index_of(name)]
     )
     is_driven = _overlap_test(spans)
-    pieces = _pieces(shot, coupler.flux)
+    pulses = combine(_pieces(shot, coupler.flux), ())
     integrals: dict[bytes, float] = {}
-    for piece in pieces:
-        start, size = piece.start_samples, int(piece.volts.size)
-        if is_driven(start, start + size):
-            yield from _sliced_turns(index, piece, static_v, dt_s)
+    for pulse in pulses:
+        start, stop = pulse.start_samples, pulse.stop_samples
+        if is_driven(start, stop):
+            yield from _sliced_turns(index, pulse, static_v, dt_s)
             continue
-        if piece.digest not in integrals:
-            integrals[piece.digest] = _flux_integral(piece.volts, static_v) * dt_s
-        if integrals[piece.digest]:
-            yield Turn(index, start + size // 2, integrals[piece.digest])
+        if pulse.digest not in integrals:
+            integrals[pulse.digest] = _flux_integral(pulse.samples, static_v) * dt_s
+        yield Turn(index, (start + stop) // 2, integrals[pulse.digest])
     rate = max(abs(coupler.conditional_rad_per_s_v2), *map(abs, coupler.shift_rad_per_s_v2))
     if rate * static_v**2 * _LONGEST_STATIC_S > _LEAST_STATIC_PHASE:
-        middles = sorted(
-            [(a + b) // 2 for a, b in spans]
-            + [piece.start_samples + int(piece.volts.size) // 2 for piece in pieces]
-        )
+        taken = [*spans, *((pulse.start_samples, pulse.stop_samples) for pulse in pulses)]
+        middles = sorted((start + stop) // 2 for start, stop in taken)
         yield from _static_turns(index, middles, static_v, dt_s)
 
 
-def _flux_integral(volts: npt.NDArray[np.float32], static_v: float) -> float:
+def _flux_integral(samples: npt.NDArray[np.complex128], static_v: float) -> float:
     """Sum over samples of the squared flux beyond the static one, V^2."""
-    flux = volts.astype(np.float64)
+    flux = samples.real
     return float(np.sum(flux * (flux + 2.0 * static_v)))
 
 
-def _sliced_turns(index: int, piece: Piece, static_v: float, dt_s: float) -> Iterable[Turn]:
-    for begin in range(0, int(piece.volts.size), _OVERLAP_SLICE_SAMPLES):
-        part = piece.volts[begin : begin + _OVERLAP_SLICE_SAMPLES]
-        middle = piece.start_samples + begin + int(part.size) // 2
+def _sliced_turns(index: int, pulse: Envelope, static_v: float, dt_s: float) -> Iterable[Turn]:
+    for begin in range(0, int(pulse.samples.size), _OVERLAP_SLICE_SAMPLES):
+        part = pulse.samples[begin : begin + _OVERLAP_SLICE_SAMPLES]
+        middle = pulse.start_samples + begin + int(part.size) // 2
         yield Turn(index, middle, _flux_integral(part, static_v) * dt_s)
 
 
