@@ -318,7 +318,11 @@ class Dpo70000(Instrument):
         self._n_bytes = Whole(self, f"{preamble}:BYT_Nr", default=1, limits=(1, 2))
         self._sign = ChoiceSetting(self, f"{preamble}:BN_Fmt", options=("RI", "RP"))
         self._byte_order = ChoiceSetting(self, f"{preamble}:BYT_Or", options=("MSB", "LSB"))
-        add("DATa:WIDth", query=lambda _: str(self._n_bytes.whole()))
+        add(
+            "DATa:WIDth",
+            write=lambda call: self._n_bytes.put(call.integer(0, 1, 2)),
+            query=lambda _: str(self._n_bytes.whole()),
+        )
         for name, query in (
             ("BIT_Nr", lambda _: str(8 * self._n_bytes.whole())),
             ("NR_Pt", lambda _: str(len(range(*self._samples().indices(self._length()))))),

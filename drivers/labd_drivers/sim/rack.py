@@ -112,6 +112,12 @@ class Rack:
         with self.room:
             return self._shot(self._current_play())
 
+    def current_biases(self) -> dict[str, float]:
+        """Voltage at the output of each bias source."""
+        with self.room:
+            listed = self.instruments.items()
+            return {name: bias.voltage() for name, bias in listed if isinstance(bias, Gs200)}
+
     def _is_running_check(self, awg: str) -> _IsRunning:
         return _IsRunning(self._awgs[awg])
 
@@ -194,7 +200,7 @@ class Rack:
     def _shot(self, played: Played) -> Shot:
         """The shot, the same object for the same contents."""
         sources = {n: i.source() for n, i in self.instruments.items() if isinstance(i, Sgs100a)}
-        biases_v = {n: i.voltage() for n, i in self.instruments.items() if isinstance(i, Gs200)}
+        biases_v = self.current_biases()
         key = played.digest + repr((sources, biases_v)).encode()
         shot = self._shots.get(key)
         if shot is None:

@@ -207,7 +207,9 @@ def block_head(octets: memoryview | bytearray, at: int) -> tuple[int, int | None
 
 
 def _excerpt(message: memoryview, at: int) -> str:
-    return bytes(message[at : at + 24]).decode("ascii", "replace").splitlines()[0]
+    """What stands there, for the error's detail; only what can be printed."""
+    octets = bytes(message[at : at + 24])
+    return "".join(chr(octet) if 0x20 <= octet < 0x7F else "?" for octet in octets)
 
 
 def quoted(text: str) -> str:
