@@ -192,8 +192,13 @@ class Front:
     """The loop: one epoll for listeners, newcomers and relays."""
 
     def __init__(
-        self, listeners: list[socket.socket], control: socket.socket, directory: str
+        self,
+        listeners: list[socket.socket],
+        control: socket.socket,
+        directory: str,
+        silence_s: float = SILENCE_S,
     ) -> None:
+        self._silence_s = silence_s
         self._epoll = select.epoll()
         self._control = control
         self._directory = directory
@@ -269,7 +274,7 @@ class Front:
                 return
             client.setblocking(False)
             self._n_accepted += 1
-            newcomer = Newcomer(client, self._name_of(client), time.monotonic() + SILENCE_S)
+            newcomer = Newcomer(client, self._name_of(client), time.monotonic() + self._silence_s)
             self._newcomers[client.fileno()] = newcomer
             self._epoll.register(client, _EDGES)
             self._greet(newcomer)
@@ -328,7 +333,11 @@ class Front:
             self._again.append(relay)
 
     def _drop(self, newcomer: Newcomer) -> None:
+        """Close as an end, not as a reset: what the client said is read away first."""
         del self._newcomers[newcomer.client.fileno()]
+        with contextlib.suppress(OSError):
+            newcomer.client.recv(PIPE_BYTES)
+            newcomer.client.shutdown(socket.SHUT_WR)
         newcomer.client.close()
 
 
@@ -338,13 +347,15 @@ def main() -> None:
     parser.add_argument("--control", type=int, required=True)
     parser.add_argument("--directory", type=int, required=True)
     parser.add_argument("--listen", type=int, action="append", default=[])
+    parser.add_argument("--silence-s", type=float, default=SILENCE_S)
     arguments = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     listeners = [socket.socket(fileno=descriptor) for descriptor in arguments.listen]
     control = socket.socket(fileno=arguments.control)
     # By descriptor: a state directory's path may be longer than a socket's address can be.
-    Front(listeners, control, f"/proc/self/fd/{arguments.directory}").run()
+    directory = f"/proc/self/fd/{arguments.directory}"
+    Front(listeners, control, directory, arguments.silence_s).run()
 
 
 if __name__ == "__main__":
