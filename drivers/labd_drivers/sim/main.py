@@ -12,11 +12,12 @@ from pathlib import Path
 import click
 from ruamel.yaml import YAML
 
+from labd.core.errors import BadFile
 from labd_drivers.sim.control import ControlServer
 from labd_drivers.sim.fault_board import FaultBoard
 from labd_drivers.sim.instrument import Room
 from labd_drivers.sim.rack import FridgeLike, Rack
-from labd_drivers.sim.rackfile import BadRackFile, RackFile, read_rack_file
+from labd_drivers.sim.rackfile import RackFile, read_rack_file
 from labd_drivers.sim.server import InstrumentServer
 
 HOST = "127.0.0.1"
@@ -129,7 +130,7 @@ def main(
         described = read_rack_file(directory / "simrack.toml")
         fridge = _open_fridge(directory / "chip.toml", seed)
         rack = SimulatedRack(described, fridge, are_ports_free=ports == "free", seed=seed)
-    except (BadRackFile, OSError) as error:
+    except (BadFile, OSError) as error:
         raise click.ClickException(str(error)) from error
     try:
         rack.start()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
+from labd.core.errors import BadFile, Problem
 from labd_drivers.sim.awg5208 import Awg5208
 from labd_drivers.sim.dpo70000 import Dpo70000, ScopeHardware
 from labd_drivers.sim.gs200 import Gs200
@@ -41,19 +42,6 @@ _MAKERS = {
 }
 
 
-class BadRackFile(Exception):
-    """A rack file with mistakes, all of them listed, one a line."""
-
-    def __init__(self, path: Path, mistakes: list[str]) -> None:
-        super().__init__(path, mistakes)
-        self.path = path
-        self.mistakes = mistakes
-
-    def __str__(self) -> str:
-        """The path, then one mistake a line."""
-        return "\n".join([f"{self.path}:", *(f"  {mistake}" for mistake in self.mistakes)])
-
-
 @dataclass(frozen=True, slots=True)
 class RackFile:
     """What the file says, checked. models: keys of one instrument by its name."""
@@ -78,38 +66,42 @@ class RackFile:
 
 @dataclass(slots=True)
 class _Reader:
-    mistakes: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def wrong(self, where: str, what: str) -> None:
+        self.problems.append(Problem(where, what))
 
     def known(self, where: str, table: Mapping[str, object], keys: set[str]) -> None:
         for key in table.keys() - keys:
             near = get_close_matches(key, keys, n=1)
             hint = f", did you mean {near[0]}?" if near else f"; known: {', '.join(sorted(keys))}"
-            self.mistakes.append(f"{where}: unknown key {key}{hint}")
+            self.wrong(where, f"unknown key {key}{hint}")
 
     def instrument(self, name: str, keys: Table, *, is_default: bool) -> None:
         where = f"defaults.{name}" if is_default else f"instruments.{name}"
         model = name if is_default else str(keys.get("model", ""))
         if model not in _MODEL_KEYS:
-            self.mistakes.append(f"{where}: model {model!r} is none of {', '.join(_MODEL_KEYS)}")
+            self.wrong(where, f"model {model!r} is none of {', '.join(_MODEL_KEYS)}")
             return
         kinds = {**_COMMON, **_MODEL_KEYS[model]}
         self.known(where, keys, set(kinds))
         for key, value in keys.items():
             kind = kinds.get(key, type(value))
             if not isinstance(value, (int, float) if kind is float else kind):
-                self.mistakes.append(f"{where}.{key}: {value!r} is not {kind.__name__}")
-        if not is_default:
-            self.mistakes += [f"{where}: no {key}" for key in ("port", "serial") if key not in keys]
+                self.wrong(f"{where}.{key}", f"{value!r} is not {kind.__name__}")
+        for key in ("port", "serial"):
+            if not is_default and key not in keys:
+                self.wrong(where, f"no {key}")
 
     def marker(self, where: str, table: Mapping[str, object], names: set[str]) -> MarkerCable:
         text = str(table.get("from", table.get("trigger", "")))
         found = _MARKER.fullmatch(text)
         if found is None or found[1] not in names:
-            self.mistakes.append(f"{where}: {text!r} is no marker output such as awg1.ch1.m1")
+            self.wrong(where, f"{text!r} is no marker output such as awg1.ch1.m1")
             return MarkerCable("", 1, 1)
         latency = table.get("latency_samples", 0)
         if not isinstance(latency, int) or latency < 0:
-            self.mistakes.append(f"{where}.latency_samples: {latency!r} is no whole number >= 0")
+            self.wrong(f"{where}.latency_samples", f"{latency!r} is no whole number >= 0")
             latency = 0
         return MarkerCable(found[1], int(found[2]), int(found[3]), latency)
 
@@ -117,17 +109,17 @@ class _Reader:
         text = str(table.get(where.rpartition(".")[2], ""))
         found = _INPUT.fullmatch(text)
         if found is None or found[1] not in names:
-            self.mistakes.append(f"{where}: {text!r} is no scope input such as scope.ch1")
+            self.wrong(where, f"{text!r} is no scope input such as scope.ch1")
             return "", 1
         return found[1], int(found[2])
 
 
 def read_rack_file(path: Path) -> RackFile:
-    """Read and check the file. Raises BadRackFile with all mistakes."""
+    """Read and check the file. Raises BadFile with all mistakes."""
     try:
         content = tomllib.loads(path.read_text())
     except (OSError, tomllib.TOMLDecodeError) as error:
-        raise BadRackFile(path, [str(error)]) from error
+        raise BadFile(str(path), (Problem("", str(error)),)) from error
     reader = _Reader()
     tables = ("instruments", "defaults", "triggers", "digitizer")
     reader.known("file", content, {"control_port", *tables})
@@ -144,15 +136,15 @@ def read_rack_file(path: Path) -> RackFile:
     for name, keys in parts["triggers"].items():
         reader.known(f"triggers.{name}", keys, {"from", "latency_samples"})
         if name not in names:
-            reader.mistakes.append(f"triggers.{name}: no such instrument")
+            reader.wrong(f"triggers.{name}", "no such instrument")
         cables[name] = reader.marker(f"triggers.{name}", keys, names)
     digitizer = content.get("digitizer", {})
     reader.known("digitizer", digitizer, {"input_i", "input_q", "trigger"})
     scope, channel_i = reader.input("digitizer.input_i", digitizer, names)
     _, channel_q = reader.input("digitizer.input_q", digitizer, names)
     trigger = reader.marker("digitizer.trigger", digitizer, names)
-    if reader.mistakes:
-        raise BadRackFile(path, reader.mistakes)
+    if reader.problems:
+        raise BadFile(str(path), tuple(reader.problems))
     return RackFile(
         instruments=parts["instruments"],
         defaults=parts["defaults"],
