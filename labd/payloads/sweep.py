@@ -18,6 +18,7 @@ from labd.core.errors import InvalidPayload, Problem
 from labd.core.rig import RigModule
 from labd.core.sweep import SettingDatum, Sweep, SweepAxis, SweptSetting, Unusable
 from labd.core.wiring import Wiring
+from labd.payloads.census import check_census
 from labd.payloads.playlist import SizeCount, unpack_playlist
 from labd.wire import data_pb2, sweep_pb2
 
@@ -59,6 +60,7 @@ def unpack_sweep(payload: bytes) -> Sweep:
         if type_name != REQUEST_TYPE:
             named = short(type_name) or "nothing"
             raise _refusal("payload", f"holds {named}; a pulse job holds {REQUEST_TYPE}")
+        check_census(task.payload.value, sweep_pb2.SweepRequest)
         request = sweep_pb2.SweepRequest.FromString(task.payload.value)
     except DecodeError as error:
         raise _refusal("payload", "is not a SweepTaskRequest message") from error

@@ -20,6 +20,8 @@ from labd.core.demod import Demodulator
 from labd.core.errors import InvalidPayload
 from labd.core.layout import file_plan
 from labd.core.program import Records
+from labd.payloads.census import SMALL_BYTES
+from labd.payloads.sweep import REQUEST_TYPE
 from labd.wire import playlist_pb2, sweep_pb2
 
 N_MUTATIONS = int(os.environ.get("LABD_FUZZ_N", "300"))
@@ -188,6 +190,28 @@ def many_unknown_labels(request):
     request.return_parameters.extend(f"QB1__m{k}" for k in range(2, 200_000))
 
 
+def in_playlist(channel: bytes) -> bytes:
+    """A payload whose playlist has one channel, described by these bytes."""
+    entry = field(2, channel)
+    request = field(7, field(1, entry))
+    task = sweep_pb2.SweepTaskRequest()
+    task.payload.type_url = f"x/{REQUEST_TYPE}"
+    task.payload.value = request
+    return task.SerializeToString()
+
+
+def field(number: int, content: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + varint(len(content)) + content
+
+
+def varint(number):
+    parts = []
+    while number > 0x7F:
+        parts.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*parts, number])
+
+
 def deep_settings(request, depth=40):
     node = request.settings
     for _ in range(depth):
@@ -230,3 +254,38 @@ def test_a_huge_claim_costs_little(edit, is_refused):
 
     assert time.monotonic() - started < LONGEST_S
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 1 << 20
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [
+        b"\x1a\x00" * (5 << 20),
+        field(3, field(15, field(2, bytes(10 << 20)))),
+        field(3, field(15, b"\x10\x01" * (9 << 20))),
+    ],
+    ids=["empty instructions", "packed numbers", "repeated numbers"],
+)
+def test_megabytes_of_tiny_parts_are_refused_before_they_are_unpacked(channel):
+    payload = in_playlist(channel)
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.monotonic()
+
+    with pytest.raises(InvalidPayload) as caught:
+        compiled(payload)
+
+    assert "parts or 8000000 numbers, the limits" in str(caught.value)
+    assert time.monotonic() - started < LONGEST_S
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 64 << 10
+
+
+def test_a_large_honest_payload_is_counted_and_compiled():
+    def edit(request):
+        million_references(request)
+        for index in range(4):
+            wave = request.playlist.channels[DRIVE].waveform_table.add(n_samples=200_000)
+            wave.samples.samples.extend(np.full(200_000, 0.1 * index).tolist())
+
+    payload = payload_of("bell", edit)
+
+    assert len(payload) > SMALL_BYTES
+    assert compiled(payload).n_shots == 1000
