@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
+from typing import IO
 
 ROOT = Path(__file__).parents[2]
 PAYLOADS = ROOT / "tests" / "data" / "payloads"
@@ -26,9 +27,10 @@ def command(name: str) -> str:
 
 @dataclass
 class Playground:
-    """A running `labd playground` and what its JSON line said."""
+    """A running `labd playground` and what its JSON line said. said: its stderr."""
 
     process: subprocess.Popen[str]
+    said: Path
     url: str
     directory: Path
     pids: Mapping[str, int]
@@ -42,13 +44,17 @@ class Playground:
 @contextmanager
 def playground(folder: Path, *arguments: str) -> Iterator[Playground]:
     """`labd playground --json` with its temporary directory in `folder`; stopped at the end."""
-    process = start(
-        [command("labd"), "playground", "--json", *arguments],
-        env={"TMPDIR": str(folder)},
-    )
+    folder.joinpath("tmp").mkdir(exist_ok=True)
+    said = folder / "stderr.txt"
+    with said.open("wb") as stderr:
+        process = start(
+            [command("labd"), "playground", "--json", *arguments],
+            env={"TMPDIR": str(folder / "tmp")},
+            stderr=stderr,
+        )
     facts = json.loads(first_line(process))
     pids = {name: facts[f"{name}_pid"] for name in ("labd", "simrack")}
-    running = Playground(process, facts["url"], Path(facts["directory"]), pids)
+    running = Playground(process, said, facts["url"], Path(facts["directory"]), pids)
     try:
         yield running
     finally:
@@ -57,19 +63,23 @@ def playground(folder: Path, *arguments: str) -> Iterator[Playground]:
         close(process)
 
 
-def start(arguments: list[str], env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """A process with its output in pipes."""
+def start(
+    arguments: list[str],
+    env: Mapping[str, str] | None = None,
+    stderr: IO[bytes] | None = None,
+) -> subprocess.Popen[str]:
+    """A process; stdout is a pipe, stderr a file, because nobody reads along."""
     return subprocess.Popen(
         arguments,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr or subprocess.DEVNULL,
         text=True,
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | dict(env or {}),
     )
 
 
 def first_line(process: subprocess.Popen[str]) -> str:
-    """The first line on stdout: the process is ready. Fails with stderr if there is none."""
+    """The first line on stdout: the process is ready."""
     assert process.stdout is not None
     alarm = Timer(_READY_LIMIT_S, process.kill)
     alarm.start()
@@ -78,8 +88,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
     finally:
         alarm.cancel()
     if not line:
-        assert process.stderr is not None
-        raise AssertionError(f"it ended with {process.wait()}: {process.stderr.read()}")
+        raise AssertionError(f"{process.args!r} ended with {process.wait()}")
     return line
 
 
@@ -88,9 +97,8 @@ def close(process: subprocess.Popen[str]) -> None:
     with suppress(ProcessLookupError):
         process.kill()
     process.wait()
-    for pipe in (process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def is_running(pid: int) -> bool:

@@ -30,7 +30,7 @@ def test_a_bell_pair_runs_over_every_transport_and_nothing_is_left(
     assert 350 <= counts["00"] <= 650
     assert status == 0
     assert not any(map(is_running, lab.pids.values()))
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_the_port_is_the_one_that_was_asked_for(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_children_do_not_survive_a_killed_playground_and_the_next_one_tidies_up(
         killed.process.send_signal(signal.SIGKILL)
         killed.process.wait()
 
-        assert all(wait_until_gone(pid, 10.0) for pid in killed.pids.values())
+        assert all(wait_until_gone(pid, 25.0) for pid in killed.pids.values())
     an_hour_ago = time.time() - 3600
     os.utime(killed.directory, (an_hour_ago, an_hour_ago))
 
@@ -63,10 +63,9 @@ def test_a_child_that_dies_ends_the_playground_with_the_reason(
         os.kill(lab.pids[victim], signal.SIGKILL)
 
         status = lab.process.wait(40)
-        assert lab.process.stderr is not None
-        said = lab.process.stderr.read()
+        said = lab.said.read_text(encoding="utf-8")
 
     assert status == 1
     assert f"labd playground: {name} ended with signal SIGKILL" in said
     assert not any(map(is_running, lab.pids.values()))
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
