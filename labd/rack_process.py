@@ -105,7 +105,8 @@ class RackProcess:
                     yield message
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """SIGKILL: from now on it takes no job."""
+        self.is_gone = True
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 

@@ -82,6 +82,7 @@ class QuickRack:
         part = Path(order.result_path + ".part")
         with part.open("wb") as file:
             file.truncate(wish["bytes"])
+            file.seek(0, os.SEEK_END)
             file.write(b"result of " + order.job_id.encode())
             os.fsync(file.fileno())
         part.rename(order.result_path)
