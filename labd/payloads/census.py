@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from labd.core.errors import InvalidPayload, Problem
 
-SMALL_BYTES = 4 << 20
+SMALL_BYTES = 8 << 20
 """Payloads up to this size are not counted: whatever they hold takes less than 150 MB."""
 
 MAX_MESSAGES = 4_000_000
@@ -48,31 +48,33 @@ def _count(data: bytes, descriptor: Descriptor) -> None:
         at, end, message = rest.pop()
         nested, packed = _fields(message)
         while at < end:
+            if n_messages > MAX_MESSAGES or n_numbers > MAX_NUMBERS:
+                _refuse()
             tag, at = _varint(data, at, end)
             field, wire_type = tag >> 3, tag & 7
             if wire_type == _VARINT:
                 _, at = _varint(data, at, end)
                 n_numbers += 1
-                continue
-            if wire_type in (_FIXED64, _FIXED32):
+            elif wire_type in (_FIXED64, _FIXED32):
                 at += 8 if wire_type == _FIXED64 else 4
-                continue
-            if wire_type != _LENGTH:
+            elif wire_type == _LENGTH:
+                length, at = _varint(data, at, end)
+                if at + length > end:
+                    raise _Malformed
+                n_messages += 1
+                if field in packed:
+                    numbers = np.frombuffer(data, np.uint8, length, at)
+                    n_numbers += int(np.count_nonzero(numbers < 0x80))
+                elif length and field in nested:
+                    # what is inside first, then the rest of this message: the list stays short
+                    rest.append((at + length, end, message))
+                    rest.append((at, at + length, nested[field]))
+                    break
+                at += length
+            else:
                 raise _Malformed
-            length, at = _varint(data, at, end)
-            if at + length > end:
-                raise _Malformed
-            n_messages += 1
-            if field in packed:
-                numbers = np.frombuffer(data, np.uint8, length, at)
-                n_numbers += int(np.count_nonzero(numbers < 0x80))
-            elif length and field in nested:
-                rest.append((at, at + length, nested[field]))
-            at += length
-            if n_messages > MAX_MESSAGES or n_numbers > MAX_NUMBERS:
-                _refuse()
-        if n_numbers > MAX_NUMBERS:
-            _refuse()
+    if n_numbers > MAX_NUMBERS:
+        _refuse()
 
 
 def _refuse() -> None:

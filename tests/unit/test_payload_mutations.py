@@ -282,8 +282,8 @@ def test_a_large_honest_payload_is_counted_and_compiled():
     def edit(request):
         million_references(request)
         for index in range(4):
-            wave = request.playlist.channels[DRIVE].waveform_table.add(n_samples=200_000)
-            wave.samples.samples.extend(np.full(200_000, 0.1 * index).tolist())
+            wave = request.playlist.channels[DRIVE].waveform_table.add(n_samples=300_000)
+            wave.samples.samples.extend(np.full(300_000, 0.1 * index).tolist())
 
     payload = payload_of("bell", edit)
 
