@@ -103,14 +103,25 @@ def _on_end_signal(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 class _Child:
-    """A tethered child process, its ready line, and its log."""
+    """A tethered child process, its ready line, and its log.
 
-    def __init__(self, name: str, target: str, arguments: list[str], log_path: Path) -> None:
+    last_signal: what it gets when this process dies without stopping it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        target: str,
+        arguments: list[str],
+        log_path: Path,
+        last_signal: signal.Signals,
+    ) -> None:
         self.name = name
         self.ready_line = ""
         self._log_path = log_path
         self._lines: SimpleQueue[str] = SimpleQueue()
-        tether = [sys.executable, "-m", "labd.cli.tethered", str(os.getpid()), target]
+        tether = [sys.executable, "-m", "labd.cli.tethered", str(os.getpid())]
+        tether += [last_signal.name, target]
         with log_path.open("wb") as log:
             self._process = subprocess.Popen(
                 [*tether, *arguments],
@@ -182,14 +193,16 @@ def _start_rack(
     star5, control = directory / "config/star5", directory / "control"
     arguments = [str(star5), "--ports", "free", "--transport", transport, "--seed", str(seed)]
     arguments += ["--station-out", str(directory / "station.yaml"), "--control-out", str(control)]
-    rack = _Child("the simulated rack", _RACK, arguments, directory / "simrack.log")
+    log = directory / "simrack.log"
+    rack = _Child("the simulated rack", _RACK, arguments, log, signal.SIGKILL)
     children.callback(rack.stop)
     rack.wait_ready("ready")
     return rack, control.read_text(encoding="utf-8").strip() if control.exists() else ""
 
 
 def _start_daemon(children: ExitStack, directory: Path, config: Path) -> _Child:
-    daemon = _Child("labd", _DAEMON, ["serve", "--config", str(config)], directory / "labd.log")
+    arguments = ["serve", "--config", str(config)]
+    daemon = _Child("labd", _DAEMON, arguments, directory / "labd.log", signal.SIGTERM)
     children.callback(daemon.stop)
     daemon.wait_ready("labd ready")
     return daemon
