@@ -1,0 +1,184 @@
+"""SIGKILL labd again and again under load, then count: acknowledged, lost, doubled.
+
+Alone: ``python tests/system/kill_storm.py [KILLS] [SEED]`` (200 kills by default); exit status 1 if
+a job that was acknowledged is gone, or any job was given to the rack twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import grpc
+from quick_lab import FINAL, QuickLab, payload
+
+from labd.wire import iqm_server_pb2 as iqm
+from labd.wire import iqm_server_pb2_grpc as iqm_grpc
+
+N_CLIENTS = 4
+LARGE_EVERY = 12
+INTERRUPTED_WITHIN_S = 5.0
+
+
+@dataclass(slots=True)
+class Report:
+    """What a storm did. Jobs are ids in hexadecimal; slowest_restart_s until a job was asked."""
+
+    n_kills: int = 0
+    acknowledged: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+    out_of_order: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    slowest_restart_s: float = 0.0
+    n_runs: int = 0
+
+    @property
+    def is_good(self) -> bool:
+        return not (self.lost or self.doubled or self.unfinished or self.out_of_order)
+
+    def __str__(self) -> str:
+        return (
+            f"kills {self.n_kills}, acknowledged {len(self.acknowledged)}, lost {len(self.lost)}, "
+            f"doubled {len(self.doubled)}, unfinished {len(self.unfinished)}, "
+            f"out of order {self.out_of_order}, runs {self.n_runs}; {dict(self.states)}; "
+            f"slowest restart {self.slowest_restart_s:.2f} s"
+        )
+
+
+class Load:
+    """Clients that submit until the daemon is gone, and note what was acknowledged."""
+
+    def __init__(self, lab: QuickLab, acknowledged: list[str], rng: random.Random) -> None:
+        self._lab = lab
+        self._acknowledged = acknowledged
+        self._qc_id = lab.qc_id
+        self._is_over = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._submit, args=(random.Random(rng.random()),))
+            for _ in range(N_CLIENTS)
+        ]
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        for thread in self._threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._is_over.set()
+            for thread in self._threads:
+                thread.join(20)
+
+    def _submit(self, rng: random.Random) -> None:
+        with grpc.insecure_channel(self._lab.address) as channel:
+            jobs = iqm_grpc.JobsStub(channel)
+            while not self._is_over.is_set():
+                pad = "x" * (300_000 if rng.randrange(LARGE_EVERY) == 0 else rng.randrange(5000))
+                request = iqm.SubmitJobRequestV1(
+                    qc_id=self._qc_id,
+                    type=iqm.PULSE,
+                    payload=payload(s=rng.choice((0.0, 0.0, 0.01, 0.03)), bytes=1000, pad=pad),
+                )
+                try:
+                    job = jobs.SubmitJobV1(request, timeout=10)
+                except grpc.RpcError:
+                    return
+                self._acknowledged.append(job.id.raw.hex())
+                time.sleep(rng.uniform(0.02, 0.15))
+
+
+def storm(folder: Path, n_kills: int, seed: int) -> Report:
+    """Kill labd so many times at random moments, let it finish, look at every job."""
+    rng = random.Random(seed)
+    report = Report()
+    lab = QuickLab(folder).start()
+    try:
+        for _ in range(n_kills):
+            with Load(lab, report.acknowledged, rng).running():
+                time.sleep(rng.uniform(0.0, 0.5))
+                lab.kill()
+            report.n_kills += 1
+            restarted = time.monotonic()
+            lab.restart()
+            _check_restart(lab, report, restarted)
+        _check_end(lab, report)
+    finally:
+        lab.kill()
+    return report
+
+
+def _check_restart(lab: QuickLab, report: Report, restarted: float) -> None:
+    """The last job that the rack was given has its final state, or is the one that runs now."""
+    runs = lab.started()
+    if runs:
+        lookup = iqm.JobLookupV1(id=iqm.Uuid(str=runs[-1]))
+        lab.jobs.GetJobV1(lookup, timeout=10)
+    elapsed_s = time.monotonic() - restarted
+    report.slowest_restart_s = max(report.slowest_restart_s, elapsed_s)
+
+
+def _check_end(lab: QuickLab, report: Report) -> None:
+    until = time.monotonic() + 120
+    waiting = list(report.acknowledged)
+    while waiting and time.monotonic() < until:
+        found = _job(lab, waiting[-1])
+        if found is None or found.status in FINAL:
+            waiting.pop()
+        else:
+            time.sleep(0.05)
+    runs = [UUID(each).hex for each in lab.started()]
+    times = Counter(runs)
+    for job_id in report.acknowledged:
+        found = _job(lab, job_id)
+        if found is None:
+            report.lost.append(job_id)
+            continue
+        report.states[iqm.JobStatus.Name(found.status)] += 1
+        if found.status not in FINAL:
+            report.unfinished.append(job_id)
+        if found.status == iqm.COMPLETED and times[job_id] != 1:
+            report.lost.append(job_id)
+    report.n_runs = len(runs)
+    report.doubled = [job_id for job_id, n in times.items() if n > 1]
+    order = _submission_order(lab)
+    places = [order[each] for each in runs if each in order]
+    report.out_of_order = sum(a > b for a, b in itertools.pairwise(places))
+
+
+def _submission_order(lab: QuickLab) -> dict[str, int]:
+    with contextlib.closing(sqlite3.connect(lab.state / "labd.db")) as db:
+        rows = db.execute("SELECT id, seq FROM jobs")
+        return {job_id.hex(): seq for job_id, seq in rows}
+
+
+def _job(lab: QuickLab, job_id: str) -> iqm.JobV1 | None:
+    try:
+        found: iqm.JobV1 = lab.jobs.GetJobV1(
+            iqm.JobLookupV1(id=iqm.Uuid(raw=bytes.fromhex(job_id))), timeout=20
+        )
+    except grpc.RpcError as error:
+        assert error.code() is grpc.StatusCode.NOT_FOUND, error
+        return None
+    return found
+
+
+if __name__ == "__main__":
+    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    with tempfile.TemporaryDirectory(prefix="labd-storm-") as name:
+        result = storm(Path(name), kills, seed)
+    print(result)
+    sys.exit(0 if result.is_good else 1)

@@ -1,0 +1,22 @@
+"""Kill the daemon at random moments under load. LABD_KILLS sets how often (20)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from kill_storm import INTERRUPTED_WITHIN_S, storm
+
+N_KILLS = int(os.environ.get("LABD_KILLS", "20"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120 + 15 * N_KILLS)
+def test_no_acknowledged_job_is_lost_and_none_runs_twice(tmp_path: Path) -> None:
+    report = storm(tmp_path, N_KILLS, seed=int.from_bytes(os.urandom(4)))
+
+    assert report.is_good, report
+    assert len(report.acknowledged) > 2 * N_KILLS, report
+    assert report.states["COMPLETED"] > report.states["INTERRUPTED"], report
+    assert report.slowest_restart_s < INTERRUPTED_WITHIN_S, report
