@@ -1,8 +1,9 @@
 """Errors as data: a culprit, a limit, a next step. Two families that never mix.
 
-A `Refusal` is a call that labd does not do: nothing was stored, the caller is told why. A `JobFailure`
-is a job that was accepted and could not be finished: its sentence becomes the job's `error`.
-`labd.rpc.status` holds the one table from refusals to gRPC codes; a test demands a row for each.
+A `Refusal` is a call that labd does not do: nothing was stored, the caller is told why. A
+`JobFailure` is a job that was accepted and could not be finished: its sentence becomes the job's
+`error`. `labd.rpc.status` holds the one table from refusals to gRPC codes; a test demands a row for
+each.
 """
 
 from __future__ import annotations

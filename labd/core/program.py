@@ -1,8 +1,8 @@
 """What a rig plays: the compiler's output and the shape of what comes back.
 
-Nothing here is as long as a wait: a program is a sparse list of sample blocks. A waveform stands once
-in the program however often it is played, and its digest names it across jobs, so that a rig knows
-what it has already uploaded.
+Nothing here is as long as a wait: a program is a sparse list of sample blocks. A waveform stands
+once in the program however often it is played, and its digest names it across jobs, so that a rig
+knows what it has already uploaded.
 """
 
 from __future__ import annotations
@@ -103,4 +103,3 @@ class Records:
 
     n_shots: int
     samples: Mapping[str, npt.NDArray[np.complex64]]
-

@@ -12,7 +12,7 @@ from enum import Enum
 
 
 class ChannelKind(Enum):
-    """What a controller channel puts out: complex baseband, real voltage, or probe and acquisition."""
+    """What a channel puts out: complex baseband, real voltage, or probe pulses it listens to."""
 
     IQ = "iq"
     REAL = "real"
@@ -21,7 +21,7 @@ class ChannelKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AwgOutput:
-    """One analogue output of an AWG: instrument name in the station and channel number (1-based)."""
+    """One analogue output of an AWG: the instrument's name and the channel's number (from 1)."""
 
     instrument: str
     channel: int
