@@ -24,6 +24,8 @@ from labd_drivers.sim.physics.series import Series
 from labd_drivers.sim.physics.shot import Shot
 
 _SHOTS_AHEAD = 512
+_MEASUREMENTS_AHEAD = 8192
+"""Fewer shots are played ahead of a pass with so many triggers that this would be exceeded."""
 
 RecordArray = npt.NDArray[np.float32]
 
@@ -79,7 +81,8 @@ class Fridge:
         """A series with at least n_shots still to record."""
         ahead = self._ahead
         if ahead is None or ahead.shot is not shot or ahead.n_taken + n_shots > ahead.n_shots:
-            n_played = max(n_shots, _SHOTS_AHEAD)
+            n_ahead = _MEASUREMENTS_AHEAD // max(len(shot.triggers_samples), 1)
+            n_played = max(n_shots, min(n_ahead, _SHOTS_AHEAD))
             rng = np.random.Generator(np.random.SFC64(self._rngs.spawn(1)[0]))
             series = Series(self._library, shot, n_played, self._left_levels, rng)
             ahead = self._ahead = _Ahead(shot, series, n_played)
