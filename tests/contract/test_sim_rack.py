@@ -97,7 +97,7 @@ class Bench:
         self.write(
             "scope",
             "HEADer OFF",
-            "HOR:MODE MAN;MODE:SAMPLER 2e9;:HOR:MODE:RECO %d" % n_samples,
+            f"HOR:MODE MAN;MODE:SAMPLER 2e9;:HOR:MODE:RECO {n_samples}",
             f"HOR:DEL:MOD ON;TIM {start_s:.12E};POS 0",
             f"CH1:SCA {SCALE_V};:CH2:SCA {SCALE_V}",
             "TRIG:A:EDGE:SOU AUX;SLO RIS;:TRIG:A:LEV 0.5",
@@ -118,12 +118,13 @@ class Bench:
     def records(self, channel: int) -> Samples:
         scope = self.resources["scope"]
         scope.write(f"DATA:SOU CH{channel}")
-        codes = scope.query_binary_values("CURV?", datatype="b", container=np.ndarray)
+        codes = np.array(scope.query_binary_values("CURV?", datatype="b", container=np.ndarray))
         offset, factor, zero = (
             float(self.ask("scope", f"WFMO:{q}?")) for q in ("YOF", "YMU", "YZE")
         )
         n_samples = int(self.ask("scope", "WFMO:NR_P?"))
-        return ((codes - offset) * factor + zero).reshape(-1, n_samples)
+        volts: Samples = (codes - offset) * factor + zero
+        return volts.reshape(-1, n_samples)
 
 
 @pytest.fixture

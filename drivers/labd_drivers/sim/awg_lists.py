@@ -48,6 +48,7 @@ class AwgLists:
         self._on_deleted = on_deleted
         self._memory_samples = memory_samples
         self._waveforms: dict[str, Waveform] = {}
+        self._used_samples = 0
         self._sequences: dict[str, StepList] = {}
         self._files: dict[str, bytes] = {}
         self._directory = "C:\\"
@@ -59,6 +60,7 @@ class AwgLists:
         """Empty both lists."""
         self._waveforms.clear()
         self._sequences.clear()
+        self._used_samples = 0
 
     def has_waveform(self, name: str) -> bool:
         """Whether the list has it."""
@@ -93,10 +95,10 @@ class AwgLists:
         add("WLISt:WAVeform:MARKer:DATA", write=self._write_markers, query=self._read_markers)
 
     def _reserve(self, n_samples: int) -> None:
-        used = sum(waveform.n_samples for waveform in self._waveforms.values())
-        if used + n_samples > self._memory_samples:
-            free = self._memory_samples - used
+        free = self._memory_samples - self._used_samples
+        if n_samples > free:
             raise ScpiError(-225, f"{n_samples} samples, {free} free of {self._memory_samples}")
+        self._used_samples += n_samples
 
     def _new_waveform(self, call: Call) -> None:
         call.expect(2, 3)
@@ -117,7 +119,7 @@ class AwgLists:
             self.waveform(call.text(0))
             names = {call.text(0)}
         for name in names:
-            del self._waveforms[name]
+            self._used_samples -= self._waveforms.pop(name).n_samples
         self._on_deleted(names)
         self._awg.changed()
 
@@ -347,7 +349,8 @@ class AwgLists:
             self._load_sequences(octets)
         elif extension.lower() == ".wfmx":
             waveform = read_wfmx(octets)
-            self._reserve(waveform.n_samples)
+            replaced = self._waveforms.get(stem)
+            self._reserve(waveform.n_samples - (replaced.n_samples if replaced else 0))
             self._waveforms[stem] = waveform
         else:
             raise ScpiError(-257, quoted(name))

@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 
 import click
@@ -21,6 +20,7 @@ from labd_drivers.sim.rackfile import RackFile, read_rack_file
 from labd_drivers.sim.server import InstrumentServer
 
 HOST = "127.0.0.1"
+_ENDING = {signal.SIGINT, signal.SIGTERM}
 _ADDRESSES = {
     "hislip": "TCPIP::{host}::hislip0,{port}::INSTR",
     "vxi11": "TCPIP::{host},{port}::inst0::INSTR",
@@ -123,9 +123,7 @@ def main(
         level=logging.DEBUG if verbose else logging.WARNING,
         format="%(asctime)s %(name)s: %(message)s",
     )
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # before any thread: all inherit it
     try:
         described = read_rack_file(directory / "simrack.toml")
         fridge = _open_fridge(directory / "chip.toml", seed)
@@ -139,7 +137,7 @@ def main(
         if control_out is not None:
             control_out.write_text(f"{rack.control.port}\n")
         click.echo(f"ready: {len(rack.servers)} instruments, control on {HOST}:{rack.control.port}")
-        stop.wait()
+        signal.sigwait(_ENDING)
     finally:
         rack.close()
 

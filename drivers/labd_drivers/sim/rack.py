@@ -89,7 +89,7 @@ class Rack:
         self._scope = scope
         for name, cable in trigger_cables.items():
             self._awgs[name].has_trigger = self._is_running_check(cable.awg)
-        self._played: tuple[tuple[int, ...], Played] | None = None
+        self._played: tuple[tuple[tuple[int, ...], TriggerInput], Played] | None = None
         self._shots: OrderedDict[bytes, Shot] = OrderedDict()
         self._stuck: tuple[Acquisition, tuple[int, ...]] | None = None
         self._is_closed = False
@@ -184,17 +184,12 @@ class Rack:
 
     def _current_play(self) -> Played:
         awgs = self._awgs.values()
-        scope = self._scope
-        state = (
-            *(int(awg.is_running) for awg in awgs),
-            *(awg.revision for awg in awgs),
-            scope.revision,
-        )
-        if self._played is None or self._played[0] != state:
-            listening = TriggerInput(
-                self._digitizer.trigger, scope.trigger_level_v.get(), scope.trigger_slope.get()
-            )
-            self._played = (state, play(self._awgs, self._cables, listening))
+        level_v, slope = self._scope.trigger_level_v.get(), self._scope.trigger_slope.get()
+        listening = TriggerInput(self._digitizer.trigger, level_v, slope)
+        state = (*(awg.is_running for awg in awgs), *(awg.revision for awg in awgs))
+        if self._played is None or self._played[0] != (state, listening):
+            played = play(self._awgs, self._cables, listening)
+            self._played = ((state, listening), played)
         return self._played[1]
 
     def _shot(self, played: Played) -> Shot:
