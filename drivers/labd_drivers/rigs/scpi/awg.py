@@ -22,8 +22,11 @@ TRIGGER_LEVEL_V: Final = 0.5
 """Where trigger input A sees a marker's edge."""
 START_TIMEOUT_S: Final = 20.0
 """How long an AWG may take from RUN until it waits for its trigger."""
-LOAD_TIMEOUT_S: Final = 120.0
-"""How long an AWG may take to digest a program."""
+SET_UP_EXTRA_S: Final = 10.0
+"""How much longer than usual an AWG may take to be emptied and set up."""
+UPLOAD_BYTES_PER_S: Final = 2e6
+COMMANDS_PER_S: Final = 500.0
+"""What an AWG digests at least: how long it is given for a program."""
 _POLL_S: Final = 0.002
 _MAX_BITS: Final = 16
 
@@ -83,7 +86,7 @@ class Awg:
             "TRIGger:SLOPe POSitive,ATRigger",
         ]
         self.link.send(doing, trigger)
-        self.link.settle(doing, LOAD_TIMEOUT_S)
+        self.link.settle(doing, SET_UP_EXTRA_S)
 
     def load(self, plan: AwgPlan, blocks: Blocks) -> LoadReport:
         """Make the sequence ready to play; send only what the AWG does not hold."""
@@ -99,7 +102,8 @@ class Awg:
         for waveform in load.uploads:
             self._upload(waveform)
         self.link.send(doing, load.definitions)
-        self.link.settle(doing, LOAD_TIMEOUT_S)
+        n_commands = len(load.deletions) + len(load.definitions)
+        self.link.settle(doing, n_bytes / UPLOAD_BYTES_PER_S + n_commands / COMMANDS_PER_S)
         return report
 
     def start(self) -> None:

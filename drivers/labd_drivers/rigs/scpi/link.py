@@ -21,12 +21,16 @@ from typing import Final
 from pyvisa.errors import Error as PyVisaError
 from pyvisa_py.protocols.rpc import RPCError
 from qcodes.instrument import VisaInstrument
+from qcodes.instrument_drivers.tektronix import TektronixDPOModeError
+from qcodes.instrument_drivers.yokogawa import YokogawaGS200Exception
 
 from labd.core.errors import InstrumentFault
 
 _log = logging.getLogger(__name__)
 
 TROUBLE: Final = (
+    TektronixDPOModeError,
+    YokogawaGS200Exception,
     PyVisaError,
     RPCError,
     StructError,
@@ -47,6 +51,8 @@ MAX_ERRORS: Final = 40
 """An error queue longer than this is not read to its end."""
 MAX_MESSAGE_BYTES: Final = 16_384
 """Commands are sent together up to this size."""
+ANSWER_TIMEOUT_S: Final = 5.0
+"""How long an instrument may take to answer."""
 RECOVERY_TIMEOUT_S: Final = 1.0
 """How long an instrument in trouble is given to answer for its error queue."""
 
@@ -83,6 +89,7 @@ class Link:
         self.driver = driver
         self._errors_of = errors_of
         self._lock = threading.RLock()
+        self._patience_s = ANSWER_TIMEOUT_S
         self._is_silent = False
 
     @contextmanager
@@ -101,9 +108,12 @@ class Link:
             except TROUBLE as error:
                 raise self._fault(what, error) from error
 
-    def settle(self, what: str, timeout_s: float | None = None) -> None:
-        """Wait until all that was sent is done; raise InstrumentFault if any of it was refused."""
-        with self.doing(what), self.deadline(timeout_s):
+    def settle(self, what: str, extra_s: float = 0.0) -> None:
+        """Wait until all that was sent is done; raise InstrumentFault if any of it was refused.
+
+        extra_s: how much longer than for an answer that may take.
+        """
+        with self.doing(what), self.patience(extra_s):
             self.driver.ask("*OPC?")
             errors = self._errors_of(self.driver)
         if errors:
@@ -112,13 +122,15 @@ class Link:
     def clear(self) -> None:
         """Empty the error queue and the event register, and forget what is in them."""
         self._is_silent = False
+        self.hurry(ANSWER_TIMEOUT_S)
         with self.doing("clearing its status"):
             self.driver.write("*CLS")
             self._errors_of(self.driver)
             self.driver.ask("*ESR?")
 
     def hurry(self, timeout_s: float) -> None:
-        """From now on wait no longer than this for an answer."""
+        """From now on wait no longer than this for an answer, until `clear`."""
+        self._patience_s = timeout_s
         with suppress(*TROUBLE):
             self.driver.visa_handle.timeout = timeout_s * 1000.0
 
@@ -155,7 +167,7 @@ class Link:
         """The fault to be raised, after the instrument has been cleared if it can be."""
         sentence = str(error).strip().split("\n", 1)[0] or type(error).__name__
         try:
-            with self.deadline(RECOVERY_TIMEOUT_S):
+            with self._deadline(min(RECOVERY_TIMEOUT_S, self._patience_s)):
                 self._demand_open()
                 self.driver.device_clear()
                 errors = self._errors_of(self.driver)
@@ -178,11 +190,15 @@ class Link:
                 raise ConnectionResetError("the connection is closed")
 
     @contextmanager
-    def deadline(self, timeout_s: float | None) -> Iterator[None]:
-        """Another deadline for the calls inside; None leaves the instrument's own."""
+    def patience(self, extra_s: float) -> Iterator[None]:
+        """Wait that much longer for each of the answers inside."""
+        with self._deadline(self._patience_s + extra_s):
+            yield
+
+    @contextmanager
+    def _deadline(self, timeout_s: float) -> Iterator[None]:
         before = self.driver.visa_handle.timeout
-        if timeout_s is not None:
-            self.driver.visa_handle.timeout = timeout_s * 1000.0
+        self.driver.visa_handle.timeout = timeout_s * 1000.0
         try:
             yield
         finally:

@@ -22,8 +22,10 @@ N_DIVISIONS: Final = 10
 TRIGGER_LEVEL_V: Final = 0.5
 ARM_TIMEOUT_S: Final = 10.0
 """How long the scope may take until it is ready for triggers."""
-SETUP_TIMEOUT_S: Final = 30.0
-READ_TIMEOUT_S: Final = 60.0
+SET_UP_EXTRA_S: Final = 10.0
+"""How much longer than usual the scope may take to be set up, or to make room for records."""
+READ_BYTES_PER_S: Final = 1e6
+"""What the scope sends at least: how long it is given for its records."""
 _POLL_S: Final = 0.001
 _LAST_CODE: Final = 127
 
@@ -68,7 +70,7 @@ class Digitizer:
             "HORizontal:FASTframe:STATE ON",
         ]
         self.link.send(doing, commands)
-        self.link.settle(doing, SETUP_TIMEOUT_S)
+        self.link.settle(doing, SET_UP_EXTRA_S)
         self._check_sample_rate(doing)
 
     def prepare(self, record_samples: int, delay_samples: int) -> None:
@@ -87,7 +89,7 @@ class Digitizer:
             f"DATa:STOP {record_samples}",
         ]
         self.link.send(doing, commands)
-        self.link.settle(doing, SETUP_TIMEOUT_S)
+        self.link.settle(doing, SET_UP_EXTRA_S)
         with self.link.doing(doing):
             in_memory = int(self._driver.ask("HORizontal:FASTframe:MAXFRames?"))
         self.max_records = min(self._readout.max_frames, in_memory)
@@ -105,7 +107,7 @@ class Digitizer:
             f"DATa:FRAMESTOP {n_records}",
         ]
         self.link.send(doing, commands)
-        self.link.settle(doing, SETUP_TIMEOUT_S)
+        self.link.settle(doing, SET_UP_EXTRA_S)
         with self.link.doing(doing):
             n_granted = int(self._driver.ask("HORizontal:FASTframe:COUNt?"))
             if n_granted != n_records:
@@ -202,7 +204,7 @@ class Digitizer:
 
     def _read_codes(self, number: int, n_samples: int) -> npt.NDArray[np.int8]:
         doing = f"reading the records of input {number}"
-        with self.link.doing(doing), self.link.deadline(READ_TIMEOUT_S):
+        with self.link.doing(doing), self.link.patience(n_samples / READ_BYTES_PER_S):
             self._driver.data.source(f"CH{number}")
             values = self._driver.visa_handle.query_binary_values(
                 "CURVe?", datatype="b", container=np.ndarray

@@ -1,0 +1,165 @@
+"""Instruments that are mute, gone, refuse or talk nonsense: named, and good again afterwards."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rig_support import READOUT, Lab, lab, readout_program
+
+from labd.core.errors import InstrumentFault
+from labd.core.rig import Rig
+from labd.rack.station import StationUnavailable
+from labd_drivers.rigs.scpi import awg as awg_module
+from labd_drivers.rigs.scpi import link as link_module
+from labd_drivers.rigs.scpi import scope as scope_module
+from labd_drivers.sim.faults import FaultName
+
+
+@pytest.fixture
+def transport() -> str:
+    return "hislip"
+
+
+@pytest.fixture
+def star5(tmp_path: Path, transport: str) -> Iterator[Lab]:
+    with lab(tmp_path, transport) as one:
+        yield one
+
+
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "RECOVERY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(awg_module, "SET_UP_EXTRA_S", 0.0)
+    monkeypatch.setattr(scope_module, "SET_UP_EXTRA_S", 0.0)
+
+
+def hurry(rig: Rig) -> None:
+    """Let all instruments of a rig give up waiting soon."""
+    for link in rig._rack.links.values():  # type: ignore[attr-defined]
+        link.hurry(0.3)
+
+
+def work(rig: Rig) -> np.ndarray:
+    """Something that needs every kind of instrument."""
+    rig.apply({"QB1__flux.voltage": 0.02, "QB1__drive.frequency": 4.5e9})
+    rig.load(readout_program(2))
+    return rig.run(2).samples[READOUT]
+
+
+FAULTS: list[tuple[str, str, FaultName]] = [
+    (transport, instrument, fault)
+    for fault in ("mute", "drop", "power-cycle", "garbage")
+    for transport, instrument in [
+        *(("hislip", name) for name in ("awg1", "scope", "lo_qb1", "bias_qb1")),
+        *((other, "awg2") for other in ("vxi11", "socket")),
+    ]
+]
+
+
+@pytest.mark.parametrize(("transport", "instrument", "fault"), FAULTS)
+def test_a_fault_names_its_instrument_and_the_next_rig_works(
+    star5: Lab, instrument: str, fault: FaultName
+) -> None:
+    with star5.rig() as rig:
+        hurry(rig)
+        star5.faults.inject(instrument, fault, seconds=0.05)
+
+        with pytest.raises(InstrumentFault) as caught:
+            work(rig)
+
+        rig.make_safe()
+    star5.faults.clear()
+    wait_until_listening(star5, instrument)
+    with star5.rig() as rig:
+        records = work(rig)
+    assert caught.value.instrument == instrument
+    assert caught.value.doing
+    assert records.shape == (2, 2, 2000)
+
+
+def wait_until_listening(star5: Lab, instrument: str) -> None:
+    deadline = time.monotonic() + 5
+    while not star5.rack.servers[instrument].is_listening:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    ("instrument", "header"),
+    [
+        ("awg1", "WLISt:WAVeform:DATA"),
+        ("awg2", "SLISt:SEQuence:STEP1:WINPut"),
+        ("scope", "HORizontal:FASTframe:COUNt"),
+        ("lo_qb1", "SOURce:FREQuency"),
+        ("bias_qb1", "SOURce:LEVel"),
+    ],
+)
+def test_a_refused_command_fails_with_the_instruments_own_words(
+    star5: Lab, instrument: str, header: str
+) -> None:
+    with star5.rig() as rig:
+        star5.faults.inject(instrument, "refuse", header=header, code=-222)
+
+        with pytest.raises(InstrumentFault, match="-222,"):
+            work(rig)
+
+        star5.faults.clear()
+        records = work(rig)
+    assert records.shape == (2, 2, 2000)
+
+
+def test_a_setting_beyond_the_instrument_is_not_believed(star5: Lab) -> None:
+    with star5.rig() as rig:
+        rig.apply({"PL-1__readout.center_frequency": 6.0e9})
+        star5.faults.inject("lo_pl1", "refuse", header="SOURce:FREQuency", code=-222)
+        with pytest.raises(InstrumentFault, match="lo_pl1, while setting frequency to 7"):
+            rig.apply({"PL-1__readout.center_frequency": 7.0e9})
+        star5.faults.clear()
+
+        rig.apply({"PL-1__readout.center_frequency": 7.0e9})
+
+    source = star5.rack.rack.instruments["lo_pl1"].source()  # type: ignore[attr-defined]
+    assert source.frequency_hz == 7.0e9
+
+
+def test_one_dead_instrument_does_not_keep_the_others_from_being_safe(star5: Lab) -> None:
+    instruments = star5.rack.rack.instruments
+    with star5.rig() as rig:
+        star5.faults.inject("awg1", "mute")
+        star5.faults.inject("lo_qb1", "drop", seconds=0.1)
+        started = time.monotonic()
+
+        rig.make_safe()
+
+        elapsed = time.monotonic() - started
+    assert not instruments["lo_qb2"].source().is_on  # type: ignore[attr-defined]
+    assert not instruments["awg2"].is_output_on(1)  # type: ignore[attr-defined]
+    assert elapsed < 8
+
+
+def test_lost_instruments_are_found_without_a_job(star5: Lab) -> None:
+    with star5.rig() as rig:
+        hurry(rig)
+        healthy = rig.lost()
+        star5.faults.inject("scope", "mute")
+        star5.faults.inject("bias_qb3", "power-cycle", seconds=0.01)
+
+        lost = rig.lost()
+
+    assert healthy == ()
+    assert len(lost) == 2
+    assert {sentence.split(",")[0].split(" ")[0] for sentence in lost} == {"scope", "bias_qb3"}
+
+
+def test_a_station_with_a_mute_instrument_is_unavailable_by_name(star5: Lab) -> None:
+    star5.faults.inject("bias_qb2", "mute")
+    port = star5.rack.servers["bias_qb2"].port
+
+    with pytest.raises(StationUnavailable, match=f"bias_qb2 at TCPIP.*{port}"), star5.rig():
+        pass
+
+    star5.faults.clear()
+    with star5.rig() as rig:
+        assert work(rig).shape == (2, 2, 2000)
