@@ -66,7 +66,7 @@ def _measure(folder: Path, name: str, payloads: list[bytes]) -> list[Row]:
         plain_s = _time_plain(config, payloads)
         first_s, repeated_s = _time_labd(config, folder / name.split(",")[0], payloads)
         rack.terminate()
-    other = "plain QCoDeS script, everything uploaded each time"
+    other = "plain QCoDeS script: set up, upload, run, read"
     return [
         Row(f"{name}: first job", first_s, plain_s, "s", 1.10, "lower", other),
         Row(f"{name}: repeated job", repeated_s, plain_s, "s", 0.7, "lower", other),

@@ -1,8 +1,8 @@
 """What a careful physicist's script does for a job: the same QCoDeS calls, everything each time.
 
-Drivers are opened once. For every job the script sets the parameters, empties the AWGs, uploads all
-waveforms and the sequence, arms the scope, plays, reads the records and integrates them. Compiling
-the job is not part of its time.
+Drivers are opened once. For every job the script goes from its top to its end: it sets the
+instruments up, sets the parameters, empties the AWGs, uploads all waveforms and the sequence, arms
+the scope, plays, reads the records and integrates them. Compiling the job is not part of its time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from qcodes.instrument import InstrumentBase
 from qcodes.instrument_drivers.tektronix import TektronixAWG5208
 from qcodes.instrument_drivers.tektronix.DPO7200xx import TektronixDPO7000xx
 from qcodes.station import Station
@@ -57,7 +58,7 @@ def _parameters(job: PulseJob, wiring: Wiring) -> dict[str, float | bool | str]:
 
 
 class PlainScript:
-    """The drivers, open and set up: clock, levels, triggers. That is done once."""
+    """The drivers, open."""
 
     def __init__(self, station_file: Path, wiring: Wiring) -> None:
         self._station = Station(config_file=str(station_file), default=False)
@@ -68,8 +69,7 @@ class PlainScript:
         scope = self._station.components["scope"]
         assert isinstance(scope, TektronixDPO7000xx)
         self._scope = scope
-        for set_up in assemble(self._station.components, wiring).set_up_work().values():
-            set_up()
+        self._set_up = assemble(self._station.components, wiring).set_up_work()
 
     def close(self) -> None:
         """Close the drivers."""
@@ -77,9 +77,13 @@ class PlainScript:
 
     def run(self, recipe: Recipe) -> npt.NDArray[np.complex64]:
         """Play the job; its records' means, shape (n_shots * n_triggers,), volts."""
+        for set_up in self._set_up.values():
+            set_up()
         for path, value in recipe.settings.items():
             instrument, parameter = path.split(".")
-            self._station.components[instrument].parameters[parameter](value)  # type: ignore[union-attr]
+            driver = self._station.components[instrument]
+            assert isinstance(driver, InstrumentBase)
+            driver.parameters[parameter](value)
         awgs = [self._awg(name) for name in recipe.loads]
         for awg, load in zip(awgs, recipe.loads.values(), strict=True):
             _upload(awg, load)
