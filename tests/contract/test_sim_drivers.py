@@ -227,6 +227,7 @@ def test_bias_levels_have_the_digits_of_their_range(
     assert bias.voltage.get() == pytest.approx(0.12346, abs=1e-9)
     assert rack.rack.current_biases()["bias_qb1"] == 0.0
     bias.output("on")
+    assert bias.ask("*OPC?") == "1"
     assert rack.rack.current_biases()["bias_qb1"] == pytest.approx(0.12346)
     bias.voltage_range(0.1)
     bias.voltage(0.05)

@@ -79,12 +79,12 @@ def test_a_mute_instrument_says_nothing_until_it_is_cleared(
 def test_a_slow_instrument_takes_its_time(
     source: RohdeSchwarzSGS100A, faults: FaultControl
 ) -> None:
-    faults.inject(NAME, "slow", seconds=0.1)
+    faults.inject(NAME, "slow", seconds=0.05)
     start = time.monotonic()
 
     source.frequency.get()
 
-    assert 0.1 <= time.monotonic() - start < 0.3
+    assert time.monotonic() - start >= 0.05
 
 
 def test_garbage_is_no_answer(source: RohdeSchwarzSGS100A, faults: FaultControl) -> None:

@@ -387,4 +387,4 @@ def test_two_thousand_samples_of_a_thousand_frames_come_in_well_under_a_tenth_of
             )
         return time.perf_counter() - start
 
-    assert min(transfer_s() for _ in range(3)) < 0.1
+    assert min(transfer_s() for _ in range(5)) < 0.1

@@ -158,6 +158,9 @@ def test_device_clear_drops_what_waits(client: Client, rack: SimulatedRack) -> N
     )
     assert isinstance(scope, MessageBasedResource)
     scope.write("*RST;:ACQ:STOPA SEQ;STATE ON;*OPC?;*IDN?")
+    instrument = rack.rack.instruments["scope"]
+    with rack.rack.room:
+        assert rack.rack.room.wait_for(instrument.is_busy, 5)
 
     scope.clear()
 
