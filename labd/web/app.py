@@ -20,6 +20,9 @@ from labd.core.station_description import Chip, dynamic_architecture, static_arc
 from labd.store.store import Store
 from labd.supervisor import RackStatus
 
+CLIENT_VERSIONS = {"name": "iqm-client", "min": "31.0", "max": "33.0"}
+"""min <= version < max: those that ask over gRPC for what labd serves."""
+
 StatusOf = Callable[[QuantumComputer], RackStatus]
 
 
@@ -55,9 +58,9 @@ class Pages:
         return JSONResponse({"iqm_server": True, "software_versions": {"labd": labd.__version__}})
 
     async def client_libraries(self, request: Request) -> Response:
-        """labd does not judge client versions."""
+        """Which versions of IQM's client speak this API: those of its gRPC era."""
         self._computer(request)
-        raise HTTPException(404, "labd keeps no list of client versions")
+        return JSONResponse({"iqm-client": CLIENT_VERSIONS})
 
     async def static(self, request: Request) -> Response:
         """Qubits and their connections."""

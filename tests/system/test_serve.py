@@ -352,12 +352,17 @@ def test_http_and_grpc_share_the_port(lab: QuickLab) -> None:
     assert with_timeslot == (status, about)
 
 
+def test_clients_learn_which_of_their_versions_fit(lab: QuickLab) -> None:
+    versions = {"iqm-client": {"name": "iqm-client", "min": "31.0", "max": "33.0"}}
+
+    assert http(lab, "/star5/info/client-libraries") == (200, versions)
+
+
 def test_http_errors_are_json_with_a_message(lab: QuickLab) -> None:
     assert http(lab, "/star6/about") == (
         404,
         {"message": "quantum computer star6 not found: labd serves star5"},
     )
-    assert http(lab, "/star5/info/client-libraries")[0] == 404
     assert http(lab, "/star5/api/v1/calibration/nothing/gates") == (
         404,
         {"message": "calibration set nothing not found"},
