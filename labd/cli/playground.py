@@ -81,7 +81,8 @@ def playground(port: int, seed: int, transport: str, as_json: bool) -> None:
             rack, control = _start_rack(children, directory, seed=seed, transport=transport)
             config = _write_config(directory, port)
             daemon = _start_daemon(children, directory, config)
-            url = next(word for word in daemon.ready_line.split() if word.startswith("http://"))
+            ready = next(word for word in daemon.ready_line.split() if word.startswith("http://"))
+            url = ready.replace("127.0.0.1", "localhost")
             facts = {"url": url, "directory": str(directory), "control": control}
             pids = {"labd_pid": daemon.pid, "simrack_pid": rack.pid}
             click.echo(json.dumps(facts | pids) if as_json else url)
