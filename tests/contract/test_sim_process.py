@@ -100,7 +100,7 @@ def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
             shutil.copy(CONFIG / name, tmp_path)
         port = taken.getsockname()[1]
         text = (CONFIG / "simrack.toml").read_text()
-        (tmp_path / "simrack.toml").write_text(text.replace("port = 50101", f"port = {port}"))
+        (tmp_path / "simrack.toml").write_text(text.replace("port = 15101", f"port = {port}"))
         command = [sys.executable, "-m", "labd_drivers.sim.main", str(tmp_path)]
 
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -119,8 +119,8 @@ def test_all_mistakes_of_a_rack_file_are_listed(tmp_path: Path) -> None:
         ("rearm_s = 250.0e-9", 'rearm_s = "soon"'),
         ('from = "awg1.ch1.m1"', 'from = "awg9.ch1.m1"'),
         ('input_i = "scope.ch1"', 'input_i = "scope"'),
-        ("port = 50110", "# port"),
-        ('model = "GS200"\nport = 50111', 'model = "GS300"\nport = 50111'),
+        ("port = 15110", "# port"),
+        ('model = "GS200"\nport = 15111', 'model = "GS300"\nport = 15111'),
     ):
         assert right in text
         text = text.replace(right, wrong, 1)

@@ -137,7 +137,7 @@ def test_mistakes_of_all_files_are_found_at_once(folder: Path) -> None:
     edit(
         folder / "star5" / "station.yaml",
         ("  bias_qb1:\n", "  bias_qb_1:\n"),
-        ("    address: TCPIP::127.0.0.1::hislip0,50105::INSTR\n", ""),
+        ("    address: TCPIP::127.0.0.1::hislip0,15105::INSTR\n", ""),
     )
     edit(folder / "star5" / "chip-design-record.json", ('"variant": "Z00"', '"variant": 1'))
     edit(
