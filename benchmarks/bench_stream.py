@@ -1,8 +1,8 @@
 """(b) A large result through labd, against a bare grpcio stream of as many bytes from memory.
 
 The bare server is grpc.aio with nothing of ours: one serialised chunk in memory, sent again and
-again. The client is the same for both: grpcio's synchronous client, counting bytes. `LABD_BENCH_GIB` sets the
-size of the result (2). Alone: `python -m benchmarks.bench_stream`.
+again. The client is the same for both: grpcio's synchronous client, counting bytes.
+`LABD_BENCH_GIB` sets the size of the result (2). Alone: `python -m benchmarks.bench_stream`.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ def _from_memory() -> grpc.GenericRpcHandler:
     """As bare as grpcio goes: one serialised chunk, sent again and again as it is."""
     chunk = iqm.DataChunk(data=os.urandom(CHUNK_BYTES)).SerializeToString()
 
-    async def results(request: bytes, context: object) -> AsyncIterator[bytes]:
+    async def results(_request: bytes, _context: object) -> AsyncIterator[bytes]:
         for _ in range(RESULT_BYTES // CHUNK_BYTES):
             yield chunk
 
+    method: grpc.RpcMethodHandler[bytes, bytes]
     method = grpc.unary_stream_rpc_method_handler(results)
     return grpc.method_handlers_generic_handler("iqm.server.Jobs", {"GetJobResultsV1": method})
 

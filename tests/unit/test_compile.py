@@ -1,5 +1,6 @@
 """What pulses become: places, phases, shared waveforms, windows."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,12 +20,15 @@ from sweep_support import (
     sweep_of,
 )
 
+from labd.core.compile import PulseJob
 from labd.core.compile_readout import AcquisitionKind
 from labd.core.playlist import (
     Acquisition,
     Integration,
     IQEntry,
     MultiplexedIQPulse,
+    Operation,
+    PlaylistChannel,
     ReadoutTrigger,
     RealPulse,
     Threshold,
@@ -32,31 +36,35 @@ from labd.core.playlist import (
     VirtualRZ,
     Wait,
 )
+from labd.core.program import ComplexSamples
+from labd.core.sweep import Sweep
 from labd.core.waveforms import Constant, Samples, Waveform
 from labd.core.wiring import ChannelKind
 
 WEIGHTS = iq_pulse(1.0)
 
+Instructions = Sequence[tuple[int, Operation]]
 
-def readout_channel(acquisitions=None, *, probe=None, duration=160):
+
+def readout_channel(acquisitions: Sequence[Acquisition] = ()) -> PlaylistChannel:
     acquisitions = acquisitions or [Acquisition("QB1__m1", 32, Threshold(WEIGHTS, 0.5, ""))]
     trigger = ReadoutTrigger(0, tuple(range(len(acquisitions))))
-    instructions = [(64, probe or iq_pulse(0.1)), (duration, trigger), (512, Wait())]
+    instructions: Instructions = [(64, iq_pulse(0.1)), (160, trigger), (512, Wait())]
     return channel(ChannelKind.READOUT, instructions, acquisitions=acquisitions)
 
 
-def driven(instructions, rows, **settings):
+def driven(instructions: Instructions, rows: Sequence[Sequence[int]]) -> Sweep:
     drive = channel(ChannelKind.IQ, instructions)
     segments = [{DRIVE: row, READOUT: [1]} for row in rows]
-    return sweep_of({DRIVE: drive, READOUT: readout_channel()}, segments, ["QB1__m1"], **settings)
+    return sweep_of({DRIVE: drive, READOUT: readout_channel()}, segments, ["QB1__m1"])
 
 
-def wave_of(job, name, segment=0, block=0):
+def wave_of(job: PulseJob, name: str, segment: int = 0, block: int = 0) -> ComplexSamples:
     found = job.program.segments[job.program.order[segment]].blocks[name][block]
     return job.program.waveforms[found.waveform].samples
 
 
-def test_a_captured_bell_pair_plays_where_and_what_it_says():
+def test_a_captured_bell_pair_plays_where_and_what_it_says() -> None:
     job = compiled(payload_of("bell"))
 
     segment = job.program.segments[0]
@@ -77,8 +85,12 @@ def test_a_captured_bell_pair_plays_where_and_what_it_says():
     np.testing.assert_allclose(np.angle(turn), 0.7 - 2 * 1.57079633, atol=1e-3)
 
 
-def test_the_own_increment_of_a_pulse_counts_before_it_plays():
-    pulses = [(64, iq_pulse(0.5, increment=0.3)), (64, iq_pulse(0.5)), (64, VirtualRZ(0.2))]
+def test_the_own_increment_of_a_pulse_counts_before_it_plays() -> None:
+    pulses: Instructions = [
+        (64, iq_pulse(0.5, increment=0.3)),
+        (64, iq_pulse(0.5)),
+        (64, VirtualRZ(0.2)),
+    ]
 
     job = compiled(driven(pulses, [[0, 1, 2, 0]]))
 
@@ -86,7 +98,7 @@ def test_the_own_increment_of_a_pulse_counts_before_it_plays():
     assert angles == pytest.approx([0.3, 0.3, 0.3 + 0.2 + 0.3], abs=1e-6)
 
 
-def test_the_frame_begins_anew_in_every_segment():
+def test_the_frame_begins_anew_in_every_segment() -> None:
     pulses = [(64, iq_pulse(0.5, increment=0.3))]
 
     job = compiled(driven(pulses, [[0, 0], [0]]))
@@ -94,7 +106,7 @@ def test_the_frame_begins_anew_in_every_segment():
     assert np.angle(wave_of(job, DRIVE, segment=1)[0]) == pytest.approx(0.3, abs=1e-6)
 
 
-def test_the_modulation_restarts_with_every_pulse():
+def test_the_modulation_restarts_with_every_pulse() -> None:
     pulses = [(64, iq_pulse(0.5, mod=0.01))]
 
     job = compiled(driven(pulses, [[0, 0]]))
@@ -105,10 +117,10 @@ def test_the_modulation_restarts_with_every_pulse():
     np.testing.assert_allclose(wave_of(job, DRIVE), expected, atol=1e-6)
 
 
-def test_an_intermediate_frequency_is_continuous_from_the_start_of_the_segment():
+def test_an_intermediate_frequency_is_continuous_from_the_start_of_the_segment() -> None:
     wired = replace(WIRING.channels[DRIVE], if_hz=123.4e6, delay_samples=7)
     wiring = replace(WIRING, channels={**WIRING.channels, DRIVE: wired})
-    pulses = [(64, iq_pulse(0.5)), (48, Wait())]
+    pulses: Instructions = [(64, iq_pulse(0.5)), (48, Wait())]
 
     job = compiled(driven(pulses, [[1, 0, 1, 0]]), wiring)
 
@@ -119,15 +131,18 @@ def test_an_intermediate_frequency_is_continuous_from_the_start_of_the_segment()
         np.testing.assert_allclose(samples, expected, atol=1e-6)
 
 
-def test_equal_angles_summed_in_another_order_share_their_waveform():
-    pulses = [(64, iq_pulse(0.5)), *((16, VirtualRZ(x)) for x in (0.1, 0.2, 0.7, -1.0))]
+def test_equal_angles_summed_in_another_order_share_their_waveform() -> None:
+    pulses: Instructions = [
+        (64, iq_pulse(0.5)),
+        *((16, VirtualRZ(x)) for x in (0.1, 0.2, 0.7, -1.0)),
+    ]
 
     job = compiled(driven(pulses, [[0], [1, 2, 3, 4, 0], [4, 3, 2, 1, 0], [2, 1, 4, 3, 0]]))
 
     assert len({each.blocks[DRIVE][0].waveform for each in job.program.segments}) == 1
 
 
-def test_a_thousand_equal_pulses_stand_once():
+def test_a_thousand_equal_pulses_stand_once() -> None:
     pulses = [(64, iq_pulse(0.5))]
 
     job = compiled(driven(pulses, [[0] * 1000]))
@@ -136,8 +151,8 @@ def test_a_thousand_equal_pulses_stand_once():
     assert len(job.program.waveforms) == 2
 
 
-def test_equal_segments_stand_once_and_the_order_names_them():
-    pulses = [(64, iq_pulse(0.5)), (64, iq_pulse(0.5)), (64, Wait())]
+def test_equal_segments_stand_once_and_the_order_names_them() -> None:
+    pulses: Instructions = [(64, iq_pulse(0.5)), (64, iq_pulse(0.5)), (64, Wait())]
 
     job = compiled(driven(pulses, [[0], [2], [1], [0], [2]]))
 
@@ -146,8 +161,8 @@ def test_equal_segments_stand_once_and_the_order_names_them():
     assert job.layout.labels[0].n_triggers == 5
 
 
-def test_a_wait_of_a_second_costs_nothing():
-    pulses = [(64, iq_pulse(0.5)), (1_999_999_936, Wait())]
+def test_a_wait_of_a_second_costs_nothing() -> None:
+    pulses: Instructions = [(64, iq_pulse(0.5)), (1_999_999_936, Wait())]
 
     job = compiled(driven(pulses, [[1, 0]]))
 
@@ -155,14 +170,18 @@ def test_a_wait_of_a_second_costs_nothing():
     assert sum(each.samples.size for each in job.program.waveforms) == 128
 
 
-def test_entries_of_a_multiplexed_pulse_are_summed_shifted_and_cut():
+def test_entries_of_a_multiplexed_pulse_are_summed_shifted_and_cut() -> None:
     entries = (
         IQEntry(1, 16),
         IQEntry(iq_pulse(0.25, phase=np.pi / 2), -32),
         IQEntry(1, 10_000),
         IQEntry(1, -10_000),
     )
-    pulses = [(48, MultiplexedIQPulse(entries)), (64, iq_pulse(0.5)), (16, VirtualRZ(0.3))]
+    pulses: Instructions = [
+        (48, MultiplexedIQPulse(entries)),
+        (64, iq_pulse(0.5)),
+        (16, VirtualRZ(0.3)),
+    ]
 
     job = compiled(driven(pulses, [[2, 0]]))
 
@@ -172,7 +191,7 @@ def test_entries_of_a_multiplexed_pulse_are_summed_shifted_and_cut():
     np.testing.assert_allclose(wave_of(job, DRIVE), expected * np.exp(0.3j), atol=1e-6)
 
 
-def test_the_instruction_rules_the_time_line_when_its_waveform_is_longer_or_shorter():
+def test_the_instruction_rules_the_time_line_when_its_waveform_is_longer_or_shorter() -> None:
     drive = channel(
         ChannelKind.IQ,
         [(32, iq_pulse(0.5, wave_i=0)), (128, iq_pulse(0.5, 0.5, wave_i=1, wave_q=2))],
@@ -191,7 +210,7 @@ def test_the_instruction_rules_the_time_line_when_its_waveform_is_longer_or_shor
     assert job.program.waveforms[second.waveform].samples.size == 32
 
 
-def test_a_real_pulse_has_its_voltage_in_the_real_part():
+def test_a_real_pulse_has_its_voltage_in_the_real_part() -> None:
     flux = channel(
         ChannelKind.REAL,
         [(16, RealPulse(0, -0.5))],
@@ -207,7 +226,7 @@ def test_a_real_pulse_has_its_voltage_in_the_real_part():
     assert wave_of(job, FLUX).dtype == np.complex64
 
 
-def test_the_delay_of_a_channel_moves_its_blocks_and_triggers():
+def test_the_delay_of_a_channel_moves_its_blocks_and_triggers() -> None:
     wired = replace(WIRING.channels[READOUT], delay_samples=24)
     wiring = replace(WIRING, channels={**WIRING.channels, READOUT: wired})
     sweep = sweep_of({READOUT: readout_channel()}, [{READOUT: [2, 1]}], ["QB1__m1"])
@@ -219,7 +238,7 @@ def test_the_delay_of_a_channel_moves_its_blocks_and_triggers():
     assert segment.duration_samples == 512 + 160 + 24
 
 
-def test_the_record_covers_every_acquisition_that_is_played():
+def test_the_record_covers_every_acquisition_that_is_played() -> None:
     acquisitions = [
         Acquisition("QB1__m1", 40, Threshold(WEIGHTS, 0.5, "")),
         Acquisition("PL-1__t", 8, TimeTrace(20)),
@@ -238,7 +257,7 @@ def test_the_record_covers_every_acquisition_that_is_played():
     assert [label.label for label in job.layout.labels] == ["PL-1__t"]
 
 
-def test_spots_go_through_the_values_with_the_last_axis_fastest():
+def test_spots_go_through_the_values_with_the_last_axis_fastest() -> None:
     job = compiled(payload_of("readout_spectroscopy_soft"))
 
     pairs = [(s["QB2__drive.frequency"], s["QB1__drive.frequency"]) for s in job.spots]
@@ -246,7 +265,7 @@ def test_spots_go_through_the_values_with_the_last_axis_fastest():
     assert job.layout.n_spots == 6
 
 
-def test_settings_that_nothing_follows_are_named_and_the_rest_is_kept():
+def test_settings_that_nothing_follows_are_named_and_the_rest_is_kept() -> None:
     job = compiled(payload_of("bell"))
 
     assert job.settings["QB1__drive.frequency"] == 4.41e9
@@ -255,7 +274,7 @@ def test_settings_that_nothing_follows_are_named_and_the_rest_is_kept():
     assert not any(name.startswith("options.") for name in job.ignored_settings)
 
 
-def test_feedback_is_refused_with_the_reason_of_the_rig():
+def test_feedback_is_refused_with_the_reason_of_the_rig() -> None:
     problems = problems_of(payload_of("reset_feedback"))
 
     assert len(problems) == 4
@@ -264,7 +283,7 @@ def test_feedback_is_refused_with_the_reason_of_the_rig():
 
 
 @pytest.mark.parametrize("name", [p.name.split(".")[0] for p in PAYLOADS.glob("*.sweep.bin")])
-def test_compiling_twice_gives_the_same_digests(name):
+def test_compiling_twice_gives_the_same_digests(name: str) -> None:
     if name == "reset_feedback":
         pytest.skip("needs feedback")
 

@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from google.protobuf.message import Message
 from sweep_support import (
     DRIVE,
     READOUT,
     WIRING,
+    Edit,
     compiled,
     payload_of,
     problems_of,
@@ -14,63 +16,73 @@ from sweep_support import (
 
 from labd.core.errors import InvalidPayload
 from labd.payloads.sweep import unpack_sweep
-from labd.wire import data_pb2, sweep_pb2
+from labd.wire import data_pb2, playlist_pb2, sweep_pb2
 
 NAN, INF = float("nan"), float("inf")
 
 
-def drive(request):
+def drive(request: sweep_pb2.SweepRequest) -> playlist_pb2.ChannelDescription:
     return request.playlist.channels[DRIVE]
 
 
-def readout(request):
+def readout(request: sweep_pb2.SweepRequest) -> playlist_pb2.ChannelDescription:
     return request.playlist.channels[READOUT]
 
 
-def option(request, name):
+def option(request: sweep_pb2.SweepRequest, name: str) -> data_pb2.Datum:
     return request.settings.subnodes["options"].settings[name].value
 
 
-def pulse(request):
+def pulse(request: sweep_pb2.SweepRequest) -> playlist_pb2.IQPulse:
     return drive(request).instruction_table[1].iq_pulse
 
 
-def trigger(request):
+def trigger(request: sweep_pb2.SweepRequest) -> playlist_pb2.ReadoutTrigger:
     return readout(request).instruction_table[7].readout_trigger
 
 
-def acquisition(request):
+def acquisition(request: sweep_pb2.SweepRequest) -> playlist_pb2.AcquisitionMethod:
     return readout(request).acquisition_table[0]
 
 
-def set_(target, **fields):
+def set_(target: Message, **fields: bool | int | float | str) -> None:
     for name, value in fields.items():
         setattr(target, name, value)
 
 
-def add_sweep(request, *names, n=3):
+def add_sweep(request: sweep_pb2.SweepRequest, *names: str, n: int = 3) -> None:
     axis = request.sweeps.parallel_sweeps.add()
     for k, name in enumerate(names):
         single = axis.single_parameter_sweeps.add(parameter_name=name)
         single.values.float64_array.items.extend([4.4e9] * (n + k))
 
 
-def long_waveform(request):
+def sweep_one_setting_twice(request: sweep_pb2.SweepRequest) -> None:
+    for _ in range(2):
+        add_sweep(request, "QB1__drive.frequency")
+
+
+def sweep_too_many_spots(request: sweep_pb2.SweepRequest) -> None:
+    for k in (1, 2):
+        add_sweep(request, f"QB{k}__drive.frequency", n=400)
+
+
+def long_waveform(request: sweep_pb2.SweepRequest) -> None:
     drive(request).waveform_table.add(n_samples=2**63).constant.SetInParent()
 
 
-def second_trigger(request):
+def second_trigger(request: sweep_pb2.SweepRequest) -> None:
     refs = request.playlist.schedules[0].channels[READOUT].instruction_refs
     readout(request).instruction_table[7].duration_samples = 2048
     refs.append(7)
 
 
-def multiplex_a_wait(request):
+def multiplex_a_wait(request: sweep_pb2.SweepRequest) -> None:
     entries = readout(request).instruction_table[6].multiplexed_iq_pulse.entries
     entries[0].instruction_ref = 0
 
 
-def two_kinds(request):
+def two_kinds(request: sweep_pb2.SweepRequest) -> None:
     other = readout(request).acquisition_table[1]
     other.label = "QB1__m1"
     other.integration.weights.scale_i = 1.0
@@ -82,7 +94,7 @@ def two_kinds(request):
     request.playlist.schedules[0].channels[READOUT].instruction_refs.append(8)
 
 
-def traces_of_different_length(request):
+def traces_of_different_length(request: sweep_pb2.SweepRequest) -> None:
     table = readout(request).acquisition_table
     for index, duration in ((0, 100), (1, 200)):
         table[index].label = "QB1__m1"
@@ -95,7 +107,7 @@ def traces_of_different_length(request):
     request.playlist.schedules[0].channels[READOUT].instruction_refs.append(8)
 
 
-MISTAKES = [
+MISTAKES: list[tuple[Edit, str]] = [
     # the playlist's tables
     (lambda r: set_(pulse(r), waveform_i_ref=9), f"{DRIVE}, instruction 1: waveform_i_ref is 9"),
     (lambda r: set_(pulse(r), waveform_q_ref=2**64 - 1), "waveform_q_ref is 18446744073709551615"),
@@ -210,14 +222,8 @@ MISTAKES = [
         lambda r: add_sweep(r, "QB1__drive.frequency", "QB2__drive.frequency"),
         "QB1__drive.frequency, QB2__drive.frequency step together but have 3, 4 values",
     ),
-    (
-        lambda r: [add_sweep(r, "QB1__drive.frequency") for _ in range(2)],
-        "sweep of QB1__drive.frequency: it is swept twice",
-    ),
-    (
-        lambda r: [add_sweep(r, f"QB{k}__drive.frequency", n=400) for k in (1, 2)],
-        "sweeps: 160000 spots; the limit is 100000",
-    ),
+    (sweep_one_setting_twice, "sweep of QB1__drive.frequency: it is swept twice"),
+    (sweep_too_many_spots, "sweeps: 160000 spots; the limit is 100000"),
     (
         lambda r: add_sweep(r, "QB1__flux.voltage"),
         "value 2: 4400000000 V is not between -1 and 1 V",
@@ -234,13 +240,13 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("edit", "sentence"), MISTAKES, ids=[m[1][:50] for m in MISTAKES])
-def test_a_mistake_is_named_with_its_place_value_and_limit(edit, sentence):
+def test_a_mistake_is_named_with_its_place_value_and_limit(edit: Edit, sentence: str) -> None:
     problems = problems_of(payload_of("bell", edit))
 
     assert any(sentence in each for each in problems), problems
 
 
-def test_all_mistakes_are_told_at_once():
+def test_all_mistakes_are_told_at_once() -> None:
     payload = payload_of(
         "bell",
         lambda r: set_(pulse(r), scale_i=1.0, scale_q=1.0, phase=0.6),
@@ -269,7 +275,7 @@ def test_all_mistakes_are_told_at_once():
     assert len(problems) == 8
 
 
-def test_a_hundred_mistakes_are_listed_and_the_rest_counted():
+def test_a_hundred_mistakes_are_listed_and_the_rest_counted() -> None:
     payload = payload_of("bell", lambda r: r.return_parameters.extend(f"n{k}" for k in range(250)))
 
     problems = problems_of(payload)
@@ -278,13 +284,13 @@ def test_a_hundred_mistakes_are_listed_and_the_rest_counted():
     assert problems[-1] == "and 150 more mistakes"
 
 
-def test_a_result_beyond_the_limit_is_refused():
+def test_a_result_beyond_the_limit_is_refused() -> None:
     problems = problems_of(payload_of("bell"), max_result_bytes=2000)
 
     assert problems == ["result: would be 2094 bytes; the limit is 2000"]
 
 
-def test_channels_of_different_rates_are_refused():
+def test_channels_of_different_rates_are_refused() -> None:
     slow = replace(WIRING.channels[DRIVE], sample_rate_hz=1e9)
     wiring = replace(WIRING, channels={**WIRING.channels, DRIVE: slow})
 
@@ -293,7 +299,7 @@ def test_channels_of_different_rates_are_refused():
     assert any("different sample rates" in each for each in problems)
 
 
-def test_a_count_may_come_as_a_whole_float():
+def test_a_count_may_come_as_a_whole_float() -> None:
     payload = payload_of(
         "bell",
         lambda r: set_(option(r, "playlist_repeats"), float64_value=20.0),
@@ -305,7 +311,7 @@ def test_a_count_may_come_as_a_whole_float():
     assert (job.n_shots, job.n_bins) == (20, 10)
 
 
-def test_a_null_setting_is_left_as_it_is():
+def test_a_null_setting_is_left_as_it_is() -> None:
     payload = payload_of(
         "bell",
         lambda r: set_(
@@ -328,14 +334,14 @@ def test_a_null_setting_is_left_as_it_is():
         (b'{"circuits": []}', "payload: is not a SweepTaskRequest message"),
     ],
 )
-def test_other_bytes_are_refused(payload, sentence):
+def test_other_bytes_are_refused(payload: bytes, sentence: str) -> None:
     with pytest.raises(InvalidPayload) as caught:
         unpack_sweep(payload)
 
     assert str(caught.value.problems[0]).startswith(sentence)
 
 
-def test_another_type_and_a_missing_playlist_are_refused():
+def test_another_type_and_a_missing_playlist_are_refused() -> None:
     task = sweep_pb2.SweepTaskRequest()
     task.payload.type_url = "x/iqm.RunRequest"
     empty = sweep_pb2.SweepTaskRequest()

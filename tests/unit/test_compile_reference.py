@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import cmath
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -17,23 +19,38 @@ from labd.core.playlist import (
     IQPulse,
     MultiplexedIQPulse,
     MultiplexedRealPulse,
+    Operation,
     Playlist,
+    PlaylistChannel,
     ReadoutTrigger,
     RealEntry,
     RealPulse,
     VirtualRZ,
     Wait,
 )
-from labd.core.waveforms import Constant, CosineRiseFall, Gaussian, Samples, Waveform, sample
+from labd.core.program import RigProgram, Segment
+from labd.core.waveforms import (
+    ComplexArray,
+    Constant,
+    CosineRiseFall,
+    Gaussian,
+    Samples,
+    Waveform,
+    sample,
+)
 from labd.core.wiring import ChannelKind, ControllerChannel
 
 IF_HZ = 77.7e6
 
+Channels = Mapping[str, PlaylistChannel]
+Rows = Mapping[str, Sequence[int]]
+Pulse = TypeVar("Pulse", IQPulse, RealPulse)
 
-def random_playlist(rng):
+
+def random_playlist(rng: np.random.Generator) -> tuple[Channels, list[Rows]]:
     kinds = {DRIVE: ChannelKind.IQ, FLUX: ChannelKind.REAL, READOUT: ChannelKind.READOUT}
     channels = {name: random_channel(rng, kind) for name, kind in kinds.items()}
-    segments = []
+    segments: list[Rows] = []
     for _ in range(int(rng.integers(1, 6))):
         segment = {
             name: rng.integers(0, 6, size=int(rng.integers(0, 8))).tolist()
@@ -46,25 +63,22 @@ def random_playlist(rng):
     return channels, segments
 
 
-def random_channel(rng, kind):
+def random_channel(rng: np.random.Generator, kind: ChannelKind) -> PlaylistChannel:
     waveforms = [
         Waveform(16, Samples(rng.uniform(-1, 1, 16))),
         Waveform(48, Constant()),
         Waveform(33, Gaussian(0.2, 0.1)),
         Waveform(64, CosineRiseFall(1.0, 0.0, 0.3)),
     ]
+    pulse: Callable[[np.random.Generator], Operation]
     pulse = random_real if kind is ChannelKind.REAL else random_iq
-    mux = MultiplexedRealPulse if kind is ChannelKind.REAL else MultiplexedIQPulse
-    entry = RealEntry if kind is ChannelKind.REAL else IQEntry
-    entries = [
-        entry(int(rng.integers(2)) if rng.random() < 0.5 else pulse(rng), int(offset))
-        for offset in rng.integers(-40, 60, size=3)
-    ]
+    mux = random_mux(rng, kind)
     still = Wait() if kind is ChannelKind.REAL else VirtualRZ(float(rng.uniform(-9, 9)))
-    operations = [pulse(rng), pulse(rng), still, mux(tuple(entries)), pulse(rng), Wait()]
+    operations = [pulse(rng), pulse(rng), still, mux, pulse(rng), Wait()]
+    instructions: list[tuple[int, Operation]]
     instructions = [(16 * int(rng.integers(1, 6)), each) for each in operations]
     instructions[5] = (16 * int(rng.integers(1, 40)), Wait())
-    acquisitions = []
+    acquisitions: list[Acquisition] = []
     if kind is ChannelKind.READOUT:
         acquisitions = [Acquisition("QB1__m1", 16, Integration(iq_pulse(1.0)))]
         instructions += [(736, Wait()), (96, ReadoutTrigger(int(rng.choice([0, 3])), (0,)))]
@@ -72,7 +86,24 @@ def random_channel(rng, kind):
     return channel(kind, instructions, waveforms, acquisitions)
 
 
-def random_iq(rng):
+def random_mux(rng: np.random.Generator, kind: ChannelKind) -> Operation:
+    offsets = [int(offset) for offset in rng.integers(-40, 60, size=3)]
+    if kind is ChannelKind.REAL:
+        reals = (RealEntry(random_part(rng, random_real), offset) for offset in offsets)
+        return MultiplexedRealPulse(tuple(reals))
+    return MultiplexedIQPulse(
+        tuple(IQEntry(random_part(rng, random_iq), offset) for offset in offsets)
+    )
+
+
+def random_part(
+    rng: np.random.Generator, pulse: Callable[[np.random.Generator], Pulse]
+) -> int | Pulse:
+    """One of the first two instructions, or a pulse of its own."""
+    return int(rng.integers(2)) if rng.random() < 0.5 else pulse(rng)
+
+
+def random_iq(rng: np.random.Generator) -> IQPulse:
     return iq_pulse(
         float(rng.choice([0.0, 0.1, rng.uniform(-0.2, 0.2)])),
         float(rng.choice([0.0, rng.uniform(-0.2, 0.2)])),
@@ -84,7 +115,7 @@ def random_iq(rng):
     )
 
 
-def random_real(rng):
+def random_real(rng: np.random.Generator) -> RealPulse:
     return RealPulse(int(rng.integers(4)), float(rng.uniform(-0.2, 0.2)))
 
 
@@ -95,7 +126,7 @@ class Renderer:
         self.channel = playlist.channels[wired.name]
         self.wired = wired
 
-    def play(self, references: list[int], n_samples: int) -> np.ndarray:
+    def play(self, references: Sequence[int], n_samples: int) -> ComplexArray:
         output = np.zeros(n_samples, dtype=complex)
         time, frame = 0, 0.0
         for reference in references:
@@ -119,10 +150,10 @@ class Renderer:
             time += duration
         return output
 
-    def sample_of(self, operation, n: int) -> complex:
+    def sample_of(self, operation: Operation, n: int) -> complex:
         match operation:
             case IQPulse():
-                wave = operation.scale_i * self.wave(operation.waveform_i, n)
+                wave: complex = operation.scale_i * self.wave(operation.waveform_i, n)
                 wave += 1j * operation.scale_q * self.wave(operation.waveform_q, n)
                 angle = 2 * math.pi * operation.phase_mod_freq * n + operation.phase
                 return wave * cmath.exp(1j * angle)
@@ -133,7 +164,7 @@ class Renderer:
             case _:
                 return 0j
 
-    def entry(self, entry, n: int) -> complex:
+    def entry(self, entry: IQEntry | RealEntry, n: int) -> complex:
         n -= entry.offset_samples
         if n < 0:
             return 0j
@@ -152,7 +183,7 @@ class Renderer:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_what_is_compiled_is_what_the_playlist_says(seed):
+def test_what_is_compiled_is_what_the_playlist_says(seed: int) -> None:
     rng = np.random.default_rng(seed)
     channels, segments = random_playlist(rng)
     drive = replace(WIRING.channels[DRIVE], if_hz=IF_HZ * (seed % 2), delay_samples=seed % 5)
@@ -175,7 +206,7 @@ def test_what_is_compiled_is_what_the_playlist_says(seed):
         )
 
 
-def rendered(program, segment, name):
+def rendered(program: RigProgram, segment: Segment, name: str) -> ComplexArray:
     output = np.zeros(segment.duration_samples, dtype=complex)
     end = 0
     for block in segment.blocks.get(name, ()):
@@ -186,7 +217,7 @@ def rendered(program, segment, name):
     return output
 
 
-def trigger_starts(tables, row):
+def trigger_starts(tables: PlaylistChannel, row: Sequence[int]) -> list[int]:
     starts, time = [], 0
     for reference in row:
         if isinstance(tables.instructions[reference].operation, ReadoutTrigger):

@@ -1,22 +1,26 @@
 """Tones in records become the amplitudes, bits and traces that the acquisitions ask for."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sweep_support import READOUT, WIRING, channel, compiled, iq_pulse, payload_of, sweep_of
 
+from labd.core.compile import PulseJob
 from labd.core.demod import Demodulator
 from labd.core.playlist import (
     Acquisition,
     Integration,
+    Operation,
     ReadoutTrigger,
     Threshold,
     TimeTrace,
     Wait,
 )
 from labd.core.program import Records
-from labd.core.waveforms import Constant, Samples, Waveform
+from labd.core.waveforms import ComplexArray, Constant, Samples, Waveform
 from labd.core.wiring import ChannelKind
 
 RAMP = np.linspace(0.2, 1.0, 100)
@@ -27,19 +31,29 @@ WIRED = replace(
 )
 
 
-def tone(freq, n):
-    return np.exp(2j * np.pi * freq * np.arange(n))
+Volts = npt.NDArray[np.generic] | complex
+"""A record, or its value throughout."""
 
 
-def job_of(acquisitions, triggers, labels, rows=None):
-    instructions = [(64, iq_pulse(0.1, wave_i=2)), (512, Wait())]
+def tone(freq: float, n: int) -> ComplexArray:
+    volts: ComplexArray = np.exp(2j * np.pi * freq * np.arange(n))
+    return volts
+
+
+def job_of(
+    acquisitions: Sequence[Acquisition],
+    triggers: Sequence[tuple[int, ...]],
+    labels: Sequence[str],
+    rows: Sequence[Sequence[int]] = (),
+) -> PulseJob:
+    instructions: list[tuple[int, Operation]] = [(64, iq_pulse(0.1, wave_i=2)), (512, Wait())]
     instructions += [(320, ReadoutTrigger(0, each)) for each in triggers]
     rows = rows or [[k for number in range(len(triggers)) for k in (number + 2, 1)]]
     tables = channel(ChannelKind.READOUT, instructions, WAVEFORMS, acquisitions)
     return compiled(sweep_of({READOUT: tables}, [{READOUT: row} for row in rows], labels), WIRED)
 
 
-def records_of(job, fill):
+def records_of(job: PulseJob, fill: Callable[[int, int], Volts]) -> Records:
     n_shots = 3
     shape = (n_shots, job.program.n_triggers, job.program.record_samples)
     samples = np.zeros(shape, dtype=np.complex64)
@@ -49,7 +63,7 @@ def records_of(job, fill):
     return Records(n_shots, {READOUT: samples})
 
 
-def test_an_integral_is_the_mean_of_the_demodulated_tone_times_the_gain():
+def test_an_integral_is_the_mean_of_the_demodulated_tone_times_the_gain() -> None:
     acquisitions = [
         Acquisition("QB1__m1", 16, Integration(iq_pulse(1.0, mod=-0.09))),
         Acquisition("QB2__m1", 16, Integration(iq_pulse(0.5, mod=0.05, phase=0.4))),
@@ -69,7 +83,7 @@ def test_an_integral_is_the_mean_of_the_demodulated_tone_times_the_gain():
     np.testing.assert_allclose(values["QB2__m1"], expected, rtol=1e-4)
 
 
-def test_each_label_has_its_own_window_and_is_divided_by_its_own_length():
+def test_each_label_has_its_own_window_and_is_divided_by_its_own_length() -> None:
     acquisitions = [
         Acquisition("QB1__m1", 10, Integration(iq_pulse(1.0))),
         Acquisition("QB3__m1", 60, Integration(iq_pulse(1.0, wave_i=1))),
@@ -85,7 +99,7 @@ def test_each_label_has_its_own_window_and_is_divided_by_its_own_length():
     np.testing.assert_allclose(values["QB3__m1"], expected, rtol=1e-5)
 
 
-def test_a_bit_is_one_where_the_real_part_is_larger_than_the_threshold():
+def test_a_bit_is_one_where_the_real_part_is_larger_than_the_threshold() -> None:
     acquisitions = [
         Acquisition("QB1__m1", 0, Threshold(iq_pulse(1.0), 0.5, "")),
         Acquisition("QB1__m1", 0, Threshold(iq_pulse(1.0), -0.5, "")),
@@ -98,7 +112,7 @@ def test_a_bit_is_one_where_the_real_part_is_larger_than_the_threshold():
     assert values["QB1__m1"].tolist() == [[0, 1], [1, 1], [1, 1]]
 
 
-def test_triggers_of_a_label_stand_in_the_order_of_play_and_others_do_not_count():
+def test_triggers_of_a_label_stand_in_the_order_of_play_and_others_do_not_count() -> None:
     acquisitions = [
         Acquisition("QB1__m1", 0, Integration(iq_pulse(1.0))),
         Acquisition("QB3__m1", 0, Integration(iq_pulse(1.0))),
@@ -119,7 +133,7 @@ def test_triggers_of_a_label_stand_in_the_order_of_play_and_others_do_not_count(
     assert set(values) == {"QB1__m1", "QB3__m1", "QB4__m1"}
 
 
-def test_a_time_trace_is_the_record_in_volts():
+def test_a_time_trace_is_the_record_in_volts() -> None:
     acquisitions = [
         Acquisition("PL-1__t", 30, TimeTrace(50)),
         Acquisition("QB1__m1", 10, Integration(iq_pulse(1.0))),
@@ -132,7 +146,7 @@ def test_a_time_trace_is_the_record_in_volts():
     np.testing.assert_array_equal(values["PL-1__t"][2, 1], 2 + 20j + np.arange(20, 70))
 
 
-def test_the_captured_readout_of_five_qubits_tells_them_apart():
+def test_the_captured_readout_of_five_qubits_tells_them_apart() -> None:
     job = compiled(payload_of("readout_all"))
     freqs = {"QB1": -0.09, "QB2": -0.045, "QB3": 0.015, "QB4": 0.06, "QB5": 0.105}
     excited = {("QB2", 0), ("QB5", 0), ("QB1", 1), ("QB5", 1)}
@@ -150,7 +164,7 @@ def test_the_captured_readout_of_five_qubits_tells_them_apart():
         assert values[f"{name}__m1"].tolist() == [expected] * 4
 
 
-def test_a_block_is_the_sum_of_its_parts(monkeypatch):
+def test_a_block_is_the_sum_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     job = compiled(payload_of("ghz3_x2"))
     rng = np.random.default_rng(3)
     samples = rng.normal(0.02, 0.5, (9, 2, 2000, 2)).astype(np.float32).view(np.complex64)[..., 0]
@@ -164,7 +178,7 @@ def test_a_block_is_the_sum_of_its_parts(monkeypatch):
         np.testing.assert_array_equal(values, parts[label])
 
 
-def test_records_of_another_shape_are_refused():
+def test_records_of_another_shape_are_refused() -> None:
     job = compiled(payload_of("bell"))
 
     with pytest.raises(ValueError, match="records of shape"):

@@ -3,7 +3,9 @@
 import pytest
 
 from labd.core.layout import (
+    FilePlan,
     LabelLayout,
+    LabelPlace,
     ResultLayout,
     ValueKind,
     file_plan,
@@ -13,11 +15,13 @@ from labd.core.layout import (
 from labd.wire import sweep_pb2
 
 
-def label(name, kind=ValueKind.BIT, n_triggers=1, n_samples=1):
+def label(
+    name: str, kind: ValueKind = ValueKind.BIT, n_triggers: int = 1, n_samples: int = 1
+) -> LabelLayout:
     return LabelLayout(name, kind, n_samples > 1, n_triggers, n_samples)
 
 
-def message_of(layout, sweep_id):
+def message_of(layout: ResultLayout, sweep_id: str) -> sweep_pb2.SweepResultsResponse:
     response = sweep_pb2.SweepResultsResponse(sweep_id=sweep_id)
     for each in layout.labels:
         n = layout.n_values(each)
@@ -34,7 +38,7 @@ def message_of(layout, sweep_id):
     return response
 
 
-def rendered(plan):
+def rendered(plan: FilePlan) -> bytes:
     data = bytearray(plan.n_bytes)
     data[: len(plan.head)] = plan.head
     for place in plan.places:
@@ -49,7 +53,7 @@ def rendered(plan):
     return bytes(data)
 
 
-def _end(plan, place):
+def _end(plan: FilePlan, place: LabelPlace) -> int:
     later = [each.head_offset for each in plan.places if each.head_offset > place.head_offset]
     return min(later, default=plan.n_bytes)
 
@@ -57,7 +61,7 @@ def _end(plan, place):
 @pytest.mark.parametrize("n_spots", [1, 3])
 @pytest.mark.parametrize("n_bins", [1, 127, 128, 1000])
 @pytest.mark.parametrize("sweep_id", ["", "5c1e5000-0000-4000-8000-0000000000b1"])
-def test_the_frame_is_protobufs_own(n_spots, n_bins, sweep_id):
+def test_the_frame_is_protobufs_own(n_spots: int, n_bins: int, sweep_id: str) -> None:
     labels = (
         label("QB1__m1"),
         label("QB2__m1", ValueKind.MEAN_OF_BITS, n_triggers=3),
@@ -72,7 +76,7 @@ def test_the_frame_is_protobufs_own(n_spots, n_bins, sweep_id):
     assert rendered(plan) == message.SerializeToString(deterministic=True)
 
 
-def test_a_result_beyond_four_gigabytes_has_places_that_add_up():
+def test_a_result_beyond_four_gigabytes_has_places_that_add_up() -> None:
     traces = label("PL-1__m1", ValueKind.COMPLEX, n_triggers=100, n_samples=20_000)
     layout = ResultLayout(2, 1000, 1000, (traces, label("QB1__m1")))
 
@@ -85,7 +89,7 @@ def test_a_result_beyond_four_gigabytes_has_places_that_add_up():
     assert plan.n_bytes > 64 * 10**9
 
 
-def test_labels_stand_in_byte_order_and_once():
+def test_labels_stand_in_byte_order_and_once() -> None:
     ordered = in_byte_order((label("b"), label("ä"), label("B")))
 
     assert [each.label for each in ordered] == ["B", "b", "ä"]

@@ -9,13 +9,15 @@ import os
 import random
 import resource
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
-from sweep_support import DRIVE, PAYLOADS, READOUT, compiled, payload_of
+from sweep_support import DRIVE, PAYLOADS, READOUT, Edit, compiled, payload_of
 
+from labd.core.compile import PulseJob
 from labd.core.demod import Demodulator
 from labd.core.errors import InvalidPayload
 from labd.core.layout import file_plan
@@ -44,7 +46,7 @@ def mutated(rng: random.Random) -> bytes:
                 payload[at:at] = rng.randbytes(rng.randint(1, 9))
             case 4:
                 payload[at : at + 9] = b"\xff" * 9 + b"\x01"
-            case 5:
+            case _:
                 end = min(len(payload), at + rng.randint(1, 64))
                 payload[at:at] = payload[at:end]
         payload = payload or bytearray(b"\x00")
@@ -103,7 +105,7 @@ def push_to_edge(rng: random.Random, message: Message) -> None:
             return
 
 
-def edge_of(rng: random.Random, field: FieldDescriptor, value):
+def edge_of(rng: random.Random, field: FieldDescriptor, value: object) -> bool | int | float | str:
     match value:
         case bool():
             return not value
@@ -119,7 +121,7 @@ def edge_of(rng: random.Random, field: FieldDescriptor, value):
 
 @pytest.mark.timeout(60 + N_MUTATIONS)
 @pytest.mark.parametrize("mutate", [mutated, field_mutated, edge_mutated])
-def test_a_mutated_payload_is_refused_or_compiled(mutate):
+def test_a_mutated_payload_is_refused_or_compiled(mutate: Callable[[random.Random], bytes]) -> None:
     rng = random.Random(7)
     n_refused = n_compiled = 0
 
@@ -141,7 +143,7 @@ def test_a_mutated_payload_is_refused_or_compiled(mutate):
     assert n_compiled > N_MUTATIONS // 50
 
 
-def no_records(job) -> Records:
+def no_records(job: PulseJob) -> Records:
     shape = (0, job.program.n_triggers, job.program.record_samples)
     return Records(0, {READOUT: np.zeros(shape, dtype=np.complex64)})
 
@@ -150,23 +152,23 @@ def drive(request: sweep_pb2.SweepRequest) -> playlist_pb2.ChannelDescription:
     return request.playlist.channels[DRIVE]
 
 
-def million_references(request):
+def million_references(request: sweep_pb2.SweepRequest) -> None:
     request.playlist.schedules[0].channels[DRIVE].instruction_refs.extend([3] * 1_000_000)
 
 
-def many_references(request):
+def many_references(request: sweep_pb2.SweepRequest) -> None:
     request.playlist.schedules[0].channels[DRIVE].instruction_refs.extend([3] * 2_000_001)
 
 
-def many_instructions(request):
+def many_instructions(request: sweep_pb2.SweepRequest) -> None:
     drive(request).instruction_table.extend([playlist_pb2.Instruction()] * 1_000_001)
 
 
-def many_segments(request):
+def many_segments(request: sweep_pb2.SweepRequest) -> None:
     request.playlist.schedules.extend([playlist_pb2.Schedule()] * 100_001)
 
 
-def many_long_pulses(request):
+def many_long_pulses(request: sweep_pb2.SweepRequest) -> None:
     drive(request).waveform_table.add(n_samples=4 << 20).constant.SetInParent()
     for k in range(64):
         pulse = drive(request).instruction_table.add(duration_samples=4 << 20).iq_pulse
@@ -174,7 +176,7 @@ def many_long_pulses(request):
         request.playlist.schedules[0].channels[DRIVE].instruction_refs.append(4 + k)
 
 
-def many_entries_many_times(request):
+def many_entries_many_times(request: sweep_pb2.SweepRequest) -> None:
     table = drive(request).instruction_table
     mux = table.add(duration_samples=16).multiplexed_iq_pulse
     for _ in range(1000):
@@ -186,7 +188,7 @@ def many_entries_many_times(request):
         request.playlist.schedules[0].channels[DRIVE].instruction_refs.append(5 + k)
 
 
-def many_unknown_labels(request):
+def many_unknown_labels(request: sweep_pb2.SweepRequest) -> None:
     request.return_parameters.extend(f"QB1__m{k}" for k in range(2, 200_000))
 
 
@@ -204,7 +206,7 @@ def field(number: int, content: bytes) -> bytes:
     return bytes([number << 3 | 2]) + varint(len(content)) + content
 
 
-def varint(number):
+def varint(number: int) -> bytes:
     parts = []
     while number > 0x7F:
         parts.append(number & 0x7F | 0x80)
@@ -212,14 +214,14 @@ def varint(number):
     return bytes([*parts, number])
 
 
-def deep_settings(request, depth=40):
+def deep_settings(request: sweep_pb2.SweepRequest, depth: int = 40) -> None:
     node = request.settings
     for _ in range(depth):
         node = node.subnodes["a"]
     node.settings["b"].value.float64_value = 1.0
 
 
-def far_entries(request):
+def far_entries(request: sweep_pb2.SweepRequest) -> None:
     mux = drive(request).instruction_table.add(duration_samples=16 << 20).multiplexed_iq_pulse
     mux.entries.add(instruction_ref=1, offset_samples=2**63 - 1)
     mux.entries.add(instruction_ref=1, offset_samples=-(2**63))
@@ -241,7 +243,7 @@ def far_entries(request):
         (far_entries, False),
     ],
 )
-def test_a_huge_claim_costs_little(edit, is_refused):
+def test_a_huge_claim_costs_little(edit: Edit, is_refused: bool) -> None:
     payload = payload_of("bell", edit)
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.monotonic()
@@ -265,7 +267,7 @@ def test_a_huge_claim_costs_little(edit, is_refused):
     ],
     ids=["empty instructions", "packed numbers", "repeated numbers"],
 )
-def test_megabytes_of_tiny_parts_are_refused_before_they_are_unpacked(channel):
+def test_megabytes_of_tiny_parts_are_refused_before_they_are_unpacked(channel: bytes) -> None:
     payload = in_playlist(channel)
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.monotonic()
@@ -278,8 +280,8 @@ def test_megabytes_of_tiny_parts_are_refused_before_they_are_unpacked(channel):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 64 << 10
 
 
-def test_a_large_honest_payload_is_counted_and_compiled():
-    def edit(request):
+def test_a_large_honest_payload_is_counted_and_compiled() -> None:
+    def edit(request: sweep_pb2.SweepRequest) -> None:
         million_references(request)
         for index in range(4):
             wave = request.playlist.channels[DRIVE].waveform_table.add(n_samples=300_000)

@@ -1,15 +1,19 @@
 """The file that is streamed: the right bytes at the right places, and never half a result."""
 
 import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-from sweep_support import PAYLOADS, READOUT, compiled, payload_of
+from sweep_support import PAYLOADS, READOUT, Edit, compiled, payload_of
 
-from labd.core.demod import Demodulator
+from labd.core.compile import PulseJob
+from labd.core.demod import Demodulator, LabelValues
 from labd.core.program import Records
 from labd.rack.result_file import ResultFile
-from labd.wire import sweep_pb2
+from labd.wire import data_pb2, sweep_pb2
 
 SWEEP_ID = "5c1e5000-0000-4000-8000-0000000000b1"
 JOBS = sorted(
@@ -19,8 +23,11 @@ JOBS = sorted(
 )
 
 
-def options(repeats, bins):
-    def edit(request):
+Values = Mapping[str, LabelValues]
+
+
+def options(repeats: int, bins: int) -> Edit:
+    def edit(request: sweep_pb2.SweepRequest) -> None:
         settings = request.settings.subnodes["options"].settings
         settings["playlist_repeats"].value.sint64_value = repeats
         settings["averaging_bins"].value.sint64_value = bins
@@ -28,7 +35,7 @@ def options(repeats, bins):
     return edit
 
 
-def random_values(job, n_shots, rng):
+def random_values(job: PulseJob, n_shots: int, rng: np.random.Generator) -> Values:
     """Values as a demodulator gives them, from noise, by label."""
     program = job.program
     shape = (n_shots, program.n_triggers, program.record_samples, 2)
@@ -36,11 +43,11 @@ def random_values(job, n_shots, rng):
     return Demodulator(job).values(Records(n_shots, {READOUT: samples}))
 
 
-def expected_message(job, per_spot):
+def expected_message(job: PulseJob, per_spot: Sequence[Values]) -> sweep_pb2.SweepResultsResponse:
     response = sweep_pb2.SweepResultsResponse(sweep_id=SWEEP_ID)
     for label in job.layout.labels:
         for values in per_spot:
-            each = values[label.label]
+            each: npt.NDArray[np.generic] = values[label.label]
             if job.n_bins < job.n_shots:
                 shape = (job.n_bins, job.n_shots // job.n_bins, *each.shape[1:])
                 each = each.astype(complex).reshape(shape).mean(axis=1)
@@ -56,7 +63,9 @@ def expected_message(job, per_spot):
     return response
 
 
-def write_in_blocks(path, job, per_spot, sizes):
+def write_in_blocks(
+    path: Path, job: PulseJob, per_spot: Sequence[Values], sizes: Sequence[int]
+) -> None:
     with ResultFile(path, job, SWEEP_ID) as result:
         for spot, values in enumerate(per_spot):
             done = 0
@@ -68,7 +77,7 @@ def write_in_blocks(path, job, per_spot, sizes):
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_single_shots_are_protobufs_own_bytes(tmp_path, name):
+def test_single_shots_are_protobufs_own_bytes(tmp_path: Path, name: str) -> None:
     job = compiled(payload_of(name, options(12, 12)))
     rng = np.random.default_rng(1)
     per_spot = [random_values(job, 12, rng) for _ in job.spots]
@@ -83,7 +92,9 @@ def test_single_shots_are_protobufs_own_bytes(tmp_path, name):
 @pytest.mark.parametrize("sizes", [[24], [1] * 24, [5, 7, 1, 11], [4, 4, 16], [3, 21]])
 @pytest.mark.parametrize("bins", [1, 3, 6, 12])
 @pytest.mark.parametrize("name", ["time_trace", "readout_spectroscopy_soft"])
-def test_bins_are_means_of_consecutive_shots_however_the_blocks_fall(tmp_path, name, bins, sizes):
+def test_bins_are_means_of_consecutive_shots_however_the_blocks_fall(
+    tmp_path: Path, name: str, bins: int, sizes: Sequence[int]
+) -> None:
     job = compiled(payload_of(name, options(24, bins)))
     rng = np.random.default_rng(2)
     per_spot = [random_values(job, 24, rng) for _ in job.spots]
@@ -99,14 +110,14 @@ def test_bins_are_means_of_consecutive_shots_however_the_blocks_fall(tmp_path, n
             np.testing.assert_allclose(numbers(mine), numbers(theirs), rtol=1e-6, atol=1e-7)
 
 
-def numbers(array):
+def numbers(array: data_pb2.Array) -> npt.NDArray[np.complex128] | npt.NDArray[np.float64]:
     if array.HasField("complex128_array"):
         return np.array(array.complex128_array.real) + 1j * np.array(array.complex128_array.imag)
     return np.array(array.float64_array.items)
 
 
-def test_many_spots_have_all_their_headers(tmp_path):
-    def sweep(request):
+def test_many_spots_have_all_their_headers(tmp_path: Path) -> None:
+    def sweep(request: sweep_pb2.SweepRequest) -> None:
         values = request.sweeps.parallel_sweeps[0].single_parameter_sweeps[0].values
         values.float64_array.items[:] = np.linspace(4.0e9, 5.0e9, 7000).tolist()
 
@@ -123,7 +134,7 @@ def test_many_spots_have_all_their_headers(tmp_path):
     assert list(last) == values["QB5__m1"].reshape(-1).tolist()
 
 
-def test_an_unfinished_result_stays_beside_its_name(tmp_path):
+def test_an_unfinished_result_stays_beside_its_name(tmp_path: Path) -> None:
     job = compiled(payload_of("bell", options(10, 10)))
     path = tmp_path / "r.bin"
 
@@ -138,7 +149,7 @@ def test_an_unfinished_result_stays_beside_its_name(tmp_path):
     result.abort()
 
 
-def test_blocks_out_of_order_or_of_another_job_are_refused(tmp_path):
+def test_blocks_out_of_order_or_of_another_job_are_refused(tmp_path: Path) -> None:
     job = compiled(payload_of("bell", options(10, 10)))
     values = random_values(job, 4, np.random.default_rng(0))
 

@@ -9,10 +9,12 @@ from scipy.special import erf, erfinv
 from labd.core.waveforms import (
     Constant,
     CosineRiseFall,
+    FloatArray,
     Gaussian,
     GaussianDerivative,
     GaussianSmoothedSquare,
     Samples,
+    Shape,
     TruncatedGaussian,
     TruncatedGaussianDerivative,
     TruncatedGaussianSmoothedSquare,
@@ -28,26 +30,28 @@ G0 = 0.003
 SIGMA = 0.8 / math.sqrt(8 * math.log(1 / G0))
 
 
-def gauss(u, sigma):
+def gauss(u: FloatArray, sigma: float) -> FloatArray:
     return np.exp(-(u**2) / (2 * sigma**2))
 
 
-def smoothed(u, width, sigma):
+def smoothed(u: FloatArray, width: float, sigma: float) -> FloatArray:
     root = math.sqrt(2) * sigma
-    return 0.5 * (erf((u + width / 2) / root) - erf((u - width / 2) / root))
+    rise: FloatArray = erf((u + width / 2) / root)
+    fall: FloatArray = erf((u - width / 2) / root)
+    return 0.5 * (rise - fall)
 
 
-def cut(values):
+def cut(values: FloatArray) -> FloatArray:
     return np.maximum(0, (values - G0) / (1 - G0))
 
 
-def rise_fall(u, width, rise):
+def rise_fall(u: FloatArray, width: float, rise: float) -> FloatArray:
     plateau = width - 2 * rise
     flank = 0.5 * (1 + np.cos(np.pi * (np.abs(u) - plateau / 2) / rise))
     return np.where(np.abs(u) <= plateau / 2, 1, np.where(np.abs(u) <= width / 2, flank, 0))
 
 
-RISE_SIGMA = 0.2 / (math.sqrt(8) * erfinv(1 - 2 * G0))
+RISE_SIGMA: float = 0.2 / (math.sqrt(8) * erfinv(1 - 2 * G0))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +81,7 @@ RISE_SIGMA = 0.2 / (math.sqrt(8) * erfinv(1 - 2 * G0))
         (CosineRiseFall(1.0, 0.0, 0.5), rise_fall(T, 1.0, 0.5)),
     ],
 )
-def test_a_shape_follows_its_formula(shape, expected):
+def test_a_shape_follows_its_formula(shape: Shape, expected: FloatArray) -> None:
     np.testing.assert_allclose(sample(Waveform(N, shape), N), expected, atol=1e-12)
 
 
@@ -90,20 +94,20 @@ def test_a_shape_follows_its_formula(shape, expected):
         CosineRiseFall(0.0, 0.0, 0.1),
     ],
 )
-def test_a_shape_without_width_is_flat_and_finite(shape):
+def test_a_shape_without_width_is_flat_and_finite(shape: Shape) -> None:
     values = sample(Waveform(N, shape), N)
 
     assert np.isfinite(values).all()
     assert np.abs(values).sum() <= 1
 
 
-def test_the_beginning_of_a_long_waveform_does_not_need_the_whole():
+def test_the_beginning_of_a_long_waveform_does_not_need_the_whole() -> None:
     huge = Waveform(10**15, Gaussian(0.3, 0.0))
 
     assert sample(huge, 4).shape == (4,)
 
 
-def test_a_phasor_is_an_exponential():
+def test_a_phasor_is_an_exponential() -> None:
     expected = np.exp(2j * np.pi * -0.09 * np.arange(5000))
 
     np.testing.assert_allclose(phasor(-0.09, 5000), expected, atol=1e-11)
@@ -124,5 +128,5 @@ def test_a_phasor_is_an_exponential():
         (Waveform(4, CosineRiseFall(1.0, 0.0, 1e-300)), "rise_time is 1e-300 windows"),
     ],
 )
-def test_a_mistake_in_a_waveform_is_told(waveform, sentence):
+def test_a_mistake_in_a_waveform_is_told(waveform: Waveform, sentence: str) -> None:
     assert any(sentence in each for each in mistakes_in(waveform))

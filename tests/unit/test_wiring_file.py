@@ -1,6 +1,7 @@
 import re
 import shutil
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -11,29 +12,35 @@ from labd.wiring_file import instruments_of, read_wiring
 STAR5 = Path(__file__).parents[2] / "config" / "star5" / "wiring.toml"
 
 
+class Edited(Protocol):
+    """Changes the shipped file, each old text once to the new one, and gives its path."""
+
+    def __call__(self, *changes: tuple[str, str]) -> Path: ...
+
+
 @pytest.fixture
-def edited(tmp_path):
+def edited(tmp_path: Path) -> Edited:
     path = tmp_path / "wiring.toml"
     shutil.copy(STAR5, path)
 
-    def edit(*changes, extra=""):
+    def edit(*changes: tuple[str, str]) -> Path:
         text = path.read_text()
         for old, new in changes:
             assert old in text
             text = text.replace(old, new, 1)
-        path.write_text(text + extra)
+        path.write_text(text)
         return path
 
     return edit
 
 
-def problems_of(path):
+def problems_of(path: Path) -> list[str]:
     with pytest.raises(BadFile) as caught:
         read_wiring(path)
     return [str(problem) for problem in caught.value.problems]
 
 
-def test_the_shipped_wiring_is_read_whole():
+def test_the_shipped_wiring_is_read_whole() -> None:
     wiring = read_wiring(STAR5)
 
     assert wiring.rig == "labd_drivers.rigs.scpi"
@@ -52,14 +59,14 @@ def test_the_shipped_wiring_is_read_whole():
     assert wiring.safe["lo_pl1.status"] is False
 
 
-def test_every_instrument_is_named_once_with_its_place():
+def test_every_instrument_is_named_once_with_its_place() -> None:
     places = instruments_of(read_wiring(STAR5))
 
     assert len(places) == 18
     assert places["bias_qb1"] == "settings.QB1__flux.voltage.parameter"
 
 
-def test_an_unknown_key_is_refused_with_the_nearest_known_one(edited):
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(edited: Edited) -> None:
     path = edited(("max_frames = 20000", "max_frame = 20000"))
 
     problems = problems_of(path)
@@ -68,7 +75,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(edited):
     assert any("max_frames: required key is missing" in each for each in problems)
 
 
-def test_all_mistakes_are_listed_at_once(edited):
+def test_all_mistakes_are_listed_at_once(edited: Edited) -> None:
     path = edited(
         ('rig = "labd_drivers.rigs.scpi"', 'rigg = "x"\nrig = "labd_drivers.rigs.scpi"'),
         ("rearm_samples = 500", 'rearm_samples = "many"'),
@@ -122,13 +129,15 @@ def test_all_mistakes_are_listed_at_once(edited):
         ("sample_rate_hz = 2.0e9", "sample_rate_hz = true", "valid number, not True"),
     ],
 )
-def test_a_mistake_is_named_with_its_value(edited, old, new, sentence):
+def test_a_mistake_is_named_with_its_value(
+    edited: Edited, old: str, new: str, sentence: str
+) -> None:
     problems = problems_of(edited((old, new)))
 
     assert any(sentence in each for each in problems), problems
 
 
-def test_two_awgs_without_sync_are_refused(edited):
+def test_two_awgs_without_sync_are_refused(edited: Edited) -> None:
     text = STAR5.read_text()
     sync = re.search(r"\[sync\].*?(?=\n# ----)", text, re.DOTALL)
     assert sync is not None
@@ -138,7 +147,7 @@ def test_two_awgs_without_sync_are_refused(edited):
     assert problems == ["sync: awg1, awg2 must start together: a table [sync] is needed"]
 
 
-def test_an_intermediate_frequency_moves_the_source_and_not_the_setting(edited):
+def test_an_intermediate_frequency_moves_the_source_and_not_the_setting(edited: Edited) -> None:
     path = edited(("if_hz = 0.0", "if_hz = 100.0e6"))
 
     routes = read_wiring(path).settings
@@ -147,7 +156,7 @@ def test_an_intermediate_frequency_moves_the_source_and_not_the_setting(edited):
     assert routes["QB2__drive.frequency"].offset == 0.0
 
 
-def test_an_offset_in_the_file_stands_above_the_intermediate_frequency(edited):
+def test_an_offset_in_the_file_stands_above_the_intermediate_frequency(edited: Edited) -> None:
     path = edited(
         ("if_hz = 0.0", "if_hz = 100.0e6"),
         ('parameter = "lo_qb1.frequency"', 'parameter = "lo_qb1.frequency"\noffset = 5.0'),
@@ -156,7 +165,7 @@ def test_an_offset_in_the_file_stands_above_the_intermediate_frequency(edited):
     assert read_wiring(path).settings["QB1__drive.frequency"].offset == 5.0
 
 
-def test_a_file_that_is_no_toml_or_not_there_is_refused(tmp_path):
+def test_a_file_that_is_no_toml_or_not_there_is_refused(tmp_path: Path) -> None:
     broken = tmp_path / "wiring.toml"
     broken.write_text("rig = [")
 
