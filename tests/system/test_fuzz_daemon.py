@@ -36,10 +36,9 @@ JOB_DEADLINE_S = 60.0
 def playground() -> Iterator[subprocess.Popen[str]]:
     labd = Path(sys.executable).with_name("labd")
     command = [str(labd), "playground", "--port", "0", "--seed", "11", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    yield process
-    process.terminate()
-    process.wait(timeout=30)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.terminate()
 
 
 @pytest.mark.timeout(max(300, N_MUTATIONS))

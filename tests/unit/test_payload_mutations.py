@@ -28,7 +28,7 @@ from labd.wire import playlist_pb2, sweep_pb2
 
 N_MUTATIONS = int(os.environ.get("LABD_FUZZ_N", "300"))
 SEEDS = [path.read_bytes() for path in sorted(PAYLOADS.glob("*.sweep.bin"))]
-LONGEST_S = 5.0
+LONGEST_S = 30.0
 
 
 def mutated(rng: random.Random) -> bytes:
