@@ -38,9 +38,8 @@ _log = logging.getLogger(__name__)
 
 BLOCK_S: Final = 0.25
 """How long a block of shots is meant to take."""
-FIRST_BLOCK_S: Final = 0.05
-"""The first block, by the program's own length: what else a block costs is not known yet."""
-MAX_GROWTH: Final = 4.0
+MAX_CHANGE: Final = 4.0
+"""How much of one block's surprise is believed."""
 MAX_BLOCK_BYTES: Final = 64 << 20
 """Records of one block, as complex64."""
 PROGRESS_EVERY_S: Final = 0.1
@@ -59,7 +58,10 @@ class _GivenUp(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """All that a job is run with. send: to the daemon. is_given_up: asked between blocks."""
+    """All that a job is run with, and the next one after it.
+
+    send: to the daemon. is_given_up: asked between blocks.
+    """
 
     rig: Rig
     rig_module: RigModule
@@ -67,6 +69,7 @@ class Bench:
     max_result_bytes: int
     send: Callable[[FromRack], None]
     is_given_up: Callable[[], bool]
+    tempo: Tempo
 
 
 def execute(run: Run, bench: Bench) -> Aftermath:
@@ -153,13 +156,13 @@ class _Job:
         self, spot: int, job: PulseJob, demodulator: Demodulator, result: ResultFile
     ) -> None:
         """All shots of one spot, block by block."""
-        pace = self._pace(job)
+        tempo, loop_s, limit = self._bench.tempo, _loop_s(job), self._most_shots(job)
         n_done = 0
         while n_done < job.n_shots:
             if self._bench.is_given_up():
                 raise _GivenUp
             started = time.monotonic()
-            n_shots = min(pace.n_shots, job.n_shots - n_done)
+            n_shots = min(tempo.shots_of_block(loop_s), limit, job.n_shots - n_done)
             try:
                 with self._watch.phase("run"):
                     records = self._bench.rig.run(n_shots)
@@ -170,17 +173,12 @@ class _Job:
             with self._watch.phase("write"):
                 result.write(spot, n_done, values)
             n_done += n_shots
-            pace = pace.after(n_shots, time.monotonic() - started)
+            tempo.learn(n_shots * loop_s, time.monotonic() - started)
             self._report(job, spot * job.n_shots + n_done)
 
-    def _pace(self, job: PulseJob) -> Pace:
-        program = job.program
-        durations = [segment.duration_samples for segment in program.segments]
-        loop_samples = sum(durations[i] + program.end_delay_samples for i in program.order)
-        shot_bytes = max(program.n_triggers * program.record_samples * 8, 1)
-        limit = min(self._bench.rig.max_shots_per_run(), max(MAX_BLOCK_BYTES // shot_bytes, 1))
-        loop_s = max(loop_samples / program.sample_rate_hz, 1e-6)
-        return Pace(min(max(int(FIRST_BLOCK_S / loop_s), 1), limit), limit)
+    def _most_shots(self, job: PulseJob) -> int:
+        shot_bytes = max(job.program.n_triggers * job.program.record_samples * 8, 1)
+        return min(self._bench.rig.max_shots_per_run(), max(MAX_BLOCK_BYTES // shot_bytes, 1))
 
     def _report(self, job: PulseJob, n_done: int) -> None:
         n_total = job.n_shots * len(job.spots)
@@ -190,18 +188,20 @@ class _Job:
             self._bench.send(Progress(self._run.job_id, n_done, n_total))
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How many shots the next block takes. limit: never more."""
+class Tempo:
+    """How long blocks take, against the time that their shots play. Learnt from block to block."""
 
-    n_shots: int
-    limit: int
+    def __init__(self) -> None:
+        self._stretch = 1.0
 
-    def after(self, n_shots: int, seconds: float) -> Pace:
-        """The pace after a block of n_shots took so long."""
-        wanted = n_shots * BLOCK_S / max(seconds, 1e-3)
-        allowed = min(wanted, n_shots * MAX_GROWTH, self.limit)
-        return Pace(max(int(allowed), 1), self.limit)
+    def shots_of_block(self, loop_s: float) -> int:
+        """How many shots of that length a block should have, at least 1."""
+        return max(int(BLOCK_S / (loop_s * self._stretch)), 1)
+
+    def learn(self, played_s: float, taken_s: float) -> None:
+        """A block whose shots play that long took so long."""
+        slowest, fastest = self._stretch * MAX_CHANGE, self._stretch / MAX_CHANGE
+        self._stretch = min(max(taken_s / played_s, fastest), slowest)
 
 
 class Stopwatch:
@@ -225,3 +225,11 @@ class Stopwatch:
         """By phase, and under ``total``."""
         total = time.monotonic() - self._started
         return {name: round(value, 6) for name, value in {**self._seconds, "total": total}.items()}
+
+
+def _loop_s(job: PulseJob) -> float:
+    """How long one shot plays, at least a microsecond."""
+    program = job.program
+    durations = [segment.duration_samples for segment in program.segments]
+    n_samples = sum(durations[index] + program.end_delay_samples for index in program.order)
+    return max(n_samples / program.sample_rate_hz, 1e-6)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
-from labd.core.errors import BadFile, InstrumentFault
+from labd.core.errors import BadFile, InstrumentFault, Problem
 from labd.core.rig import Rig, RigModule
 from labd.core.wiring import Wiring
-from labd.rack.executor import Aftermath, Bench, execute
+from labd.rack.executor import Aftermath, Bench, Tempo, execute
 from labd.rack.inbox import Inbox
 from labd.rack.messages import Instrument, Ready, Stopped, Unavailable
 from labd.rack.station import OpenStation, StationUnavailable, open_station
@@ -86,6 +86,7 @@ class Worker:
             self._files.max_result_bytes,
             self._inbox.send,
             self._inbox.is_given_up,
+            Tempo(),
         )
         last_used = time.monotonic()
         while self._inbox.wait_for_run():
@@ -124,7 +125,11 @@ def open_rack(files: RackFiles) -> _Opened:
     Raises BadFile, StationUnavailable or InstrumentFault; then nothing stays open.
     """
     wiring = read_wiring(files.wiring)
-    rig_module = cast("RigModule", importlib.import_module(wiring.rig))
+    try:
+        rig_module = cast("RigModule", importlib.import_module(wiring.rig))
+    except ImportError as error:
+        what = Problem("rig", f"{wiring.rig} cannot be imported: {error}")
+        raise BadFile(str(files.wiring), (what,)) from error
     station = open_station(files.station)
     try:
         rig = rig_module.open_rig(station, wiring)

@@ -37,7 +37,7 @@ MAX_SILENT_SHOTS: Final = 1_000_000
 SAFE_TIMEOUT_S: Final = 2.0
 """How long an instrument may take to answer while everything is made safe."""
 _MIN_POLL_S: Final = 0.0005
-_MAX_POLL_S: Final = 0.05
+_MAX_POLL_S: Final = 0.01
 _PROGRESS_POLL_S: Final = 1.0
 
 
