@@ -187,9 +187,11 @@ def _open_socket(address: str, visalib: str) -> MessageBasedResource:
         resource.close()
         raise TypeError(f"{address} is no message based resource")
     sessions = getattr(manager.visalib, "sessions", {})  # pyvisa-py's; others set it themselves
-    connection = getattr(sessions.get(resource.session), "interface", None)
-    if isinstance(connection, socket.socket):
+    session = sessions.get(resource.session)
+    connection = getattr(session, "interface", None)
+    if session is not None and isinstance(connection, socket.socket):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        session.max_recv_size = CHUNK_BYTES
     return resource
 
 

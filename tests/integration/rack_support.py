@@ -37,12 +37,13 @@ class SimRack:
 
 
 @contextmanager
-def sim_rack(directory: Path) -> Iterator[SimRack]:
+def sim_rack(directory: Path, transport: str = "hislip") -> Iterator[SimRack]:
     """`labd-simrack` on free ports, with the chip."""
     station_file, control_file = directory / "station.yaml", directory / "control"
     command = [sys.executable, "-m", "labd_drivers.sim.main", str(CONFIG), "--ports", "free"]
     command += ["--station-out", str(station_file), "--control-out", str(control_file)]
-    process = subprocess.Popen([*command, "--seed", "7"], stdout=subprocess.PIPE, text=True)
+    command += ["--seed", "7", "--transport", transport]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         assert process.stdout.readline().startswith("ready")

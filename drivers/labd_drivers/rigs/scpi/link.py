@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from struct import error as StructError  # noqa: N812
-from typing import Final
+from typing import Final, cast
 
+from pyvisa.constants import ResourceAttribute
 from pyvisa.errors import Error as PyVisaError
 from pyvisa_py.protocols.rpc import RPCError
 from qcodes.instrument import VisaInstrument
@@ -162,6 +163,27 @@ class Link:
         head = f"{command}#{len(size)}{size}".encode("ascii")
         with self.doing(what):
             self.driver.visa_handle.write_raw(b"".join((head, payload, b"\n")))
+
+    def query_block(self, what: str, command: str, extra_s: float = 0.0) -> bytes:
+        """The data of the definite block that answers a query. extra_s: as for `settle`."""
+        handle = self.driver.visa_handle
+        with self.doing(what), self.patience(extra_s):
+            if handle.resource_class != "SOCKET":
+                values = handle.query_binary_values(command, datatype="s", container=bytes)
+                return cast("bytes", values)
+            handle.write(command)
+            # A raw socket is read up to the next newline, of which binary data are full.
+            handle.set_visa_attribute(ResourceAttribute.termchar_enabled, False)
+            try:
+                head = handle.read_bytes(2)
+                if not head.startswith(b"#"):
+                    raise ValueError(f"{head!r} does not begin a block")
+                n_bytes = int(handle.read_bytes(int(head[1:])))
+                block = handle.read_bytes(n_bytes, chunk_size=n_bytes)
+                handle.read_bytes(1)
+            finally:
+                handle.set_visa_attribute(ResourceAttribute.termchar_enabled, True)
+            return block
 
     def _fault(self, what: str, error: BaseException) -> InstrumentFault:
         """The fault to be raised, after the instrument has been cleared if it can be."""

@@ -204,12 +204,10 @@ class Digitizer:
 
     def _read_codes(self, number: int, n_samples: int) -> npt.NDArray[np.int8]:
         doing = f"reading the records of input {number}"
-        with self.link.doing(doing), self.link.patience(n_samples / READ_BYTES_PER_S):
+        with self.link.doing(doing):
             self._driver.data.source(f"CH{number}")
-            values = self._driver.visa_handle.query_binary_values(
-                "CURVe?", datatype="b", container=np.ndarray
-            )
-            codes = np.asarray(values, dtype=np.int8)
+            block = self.link.query_block(doing, "CURVe?", n_samples / READ_BYTES_PER_S)
+            codes = np.frombuffer(block, dtype=np.int8)
             if codes.size != n_samples:
                 raise ValueError(f"{codes.size} samples came, {n_samples} were expected")
         return codes
