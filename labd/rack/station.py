@@ -24,7 +24,7 @@ from qcodes.instrument import Instrument, VisaInstrument
 from qcodes.station import Station
 
 from labd.core.errors import BadFile, Problem
-from labd.station_file import unsafe_permissions
+from labd.station_file import read_station
 
 _log = logging.getLogger(__name__)
 
@@ -79,13 +79,13 @@ class OpenStation(Mapping[str, object]):
 def open_station(path: Path) -> OpenStation:
     """Open every instrument of the station file.
 
-    Raises BadFile if others may write to the file or it is no station file, StationUnavailable if
-    an instrument cannot be opened; then none stays open.
+    Raises BadFile if the file has mistakes or others may write to it, StationUnavailable if an
+    instrument cannot be opened; then none stays open.
     """
+    names = list(read_station(path))
     _demand_own_file(path)
-    station = _read(path)
+    station = _Station(config_file=str(path), default=False, use_monitor=False)
     configs = station.config["instruments"] if station.config is not None else {}
-    names = [str(name) for name in configs]
     # pyvisa keeps a resource manager as long as somebody does; made in one thread, used by many.
     managers = [pyvisa.ResourceManager(visalib) for visalib in sorted(_visalibs(configs))]
     with ThreadPoolExecutor(max(len(names), 1), thread_name_prefix="opening") as pool:
@@ -116,23 +116,11 @@ class _Station(Station):
 
 
 def _demand_own_file(path: Path) -> None:
-    """Refuse a station file that anyone but root or ourselves may change."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise BadFile(str(path), (Problem("", f"cannot be read: {error.strerror}"),)) from error
-    unsafe = unsafe_permissions(path)
-    if unsafe is None and status.st_uid not in (0, os.geteuid()):
-        unsafe = Problem("", f"belongs to user {status.st_uid}, and it names code to run; chown it")
-    if unsafe is not None:
-        raise BadFile(str(path), (unsafe,))
-
-
-def _read(path: Path) -> Station:
-    try:
-        return _Station(config_file=str(path), default=False, use_monitor=False)
-    except Exception as error:  # YAML, schema and QCoDeS each have their own
-        raise BadFile(str(path), (Problem("", f"is no station file: {error}"),)) from error
+    """Refuse a station file that belongs to somebody else; `read_station` looks at its mode."""
+    owner = path.stat().st_uid
+    if owner not in (0, os.geteuid()):
+        what = f"belongs to user {owner}, and it names code to run; chown it"
+        raise BadFile(str(path), (Problem("", what),))
 
 
 def _visalibs(configs: Mapping[str, Mapping[str, object]]) -> set[str]:

@@ -1,5 +1,7 @@
 """What the AWGs play is what the program says, and it costs what it must, not more."""
 
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
@@ -385,3 +387,11 @@ def test_checking_a_large_program_is_quick(n_segments: int) -> None:
     problems = check(program([wave(80), wave(2000)], segments), WIRING)
 
     assert problems == ()
+
+
+def test_the_pure_half_does_not_import_qcodes() -> None:
+    check = "import sys, labd_drivers.rigs.scpi; print({'qcodes', 'pyvisa'} & sys.modules.keys())"
+
+    output = subprocess.check_output([sys.executable, "-c", check], text=True)
+
+    assert output.strip() == "set()"
