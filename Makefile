@@ -15,7 +15,7 @@ setup: .venv/.ready .venv-compat/.ready
 check: .venv/.ready
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
-	.venv/bin/mypy labd drivers tests/unit tests/contract tests/system benchmarks
+	.venv/bin/mypy labd drivers tests/unit tests/contract tests/integration tests/system benchmarks
 	.venv/bin/lint-imports
 	.ci/check-generated
 
