@@ -162,7 +162,7 @@ class _Job:
             if self._bench.is_given_up():
                 raise _GivenUp
             started = time.monotonic()
-            n_shots = min(tempo.shots_of_block(loop_s), limit, job.n_shots - n_done)
+            n_shots = next_block(job.n_shots - n_done, tempo.shots_of_block(loop_s), limit)
             try:
                 with self._watch.phase("run"):
                     records = self._bench.rig.run(n_shots)
@@ -186,6 +186,15 @@ class _Job:
         if now >= self._progressed + PROGRESS_EVERY_S or n_done == n_total:
             self._progressed = now
             self._bench.send(Progress(self._run.job_id, n_done, n_total))
+
+
+def next_block(n_left: int, n_wanted: int, limit: int) -> int:
+    """Shots of the next block: n_left in equal blocks of about n_wanted, never more than limit.
+
+    A rest that is up to half as long again is not cut, because every block has a price of its own.
+    """
+    n_blocks = max(round(n_left / n_wanted), -(-n_left // limit), 1)
+    return -(-n_left // n_blocks)
 
 
 class Tempo:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labd.rack.executor import BLOCK_S, MAX_CHANGE, Tempo
+from labd.rack.executor import BLOCK_S, MAX_CHANGE, Tempo, next_block
 
 
 def test_before_anything_is_known_a_block_is_as_long_as_its_shots_play() -> None:
@@ -31,3 +31,20 @@ def test_one_odd_block_does_not_change_everything() -> None:
     tempo.learn(0.001, 10.0)
 
     assert tempo.shots_of_block(0.001) == int(BLOCK_S / 0.001 / MAX_CHANGE)
+
+
+@pytest.mark.parametrize(
+    ("n_left", "n_wanted", "limit", "n_next"),
+    [
+        (20, 19, 100, 20),  # not 19 and a block of one
+        (28, 19, 100, 28),
+        (40, 19, 100, 20),
+        (1, 50, 100, 1),
+        (1000, 1, 100, 1),
+        (149, 100, 100, 75),  # the limit is kept
+    ],
+)
+def test_what_is_left_is_cut_into_equal_blocks(
+    n_left: int, n_wanted: int, limit: int, n_next: int
+) -> None:
+    assert next_block(n_left, n_wanted, limit) == n_next
