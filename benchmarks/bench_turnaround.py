@@ -1,8 +1,9 @@
-"""A job's turnaround through labd against a plain script on the same simulated rack.
+"""A job's turnaround through labd against a plain script on an equal simulated rack.
 
 From submit to fetched results, gRPC, queue, disk and all, against the script's own time for the
-same job. Several variants of the job, each with waveforms of its own: labd's first run of a variant
-uploads, its second does not. The rack has simulated every variant once before anybody is timed.
+same job. Several variants of the job, each with waveforms of its own, each run twice: labd's first
+run uploads, its second does not; the script's do both times. Script and labd take turns, each on
+a simulated rack of its own, so that the machine's load and the simulation's caches are alike.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.plain_script import PlainScript, recipe_of
@@ -58,55 +61,56 @@ def _variants(name: str, n_shots: int) -> list[bytes]:
 
 
 def _measure(folder: Path, name: str, payloads: list[bytes]) -> list[Row]:
-    config = folder / "config"
-    shutil.copytree(ROOT / "config", config, dirs_exist_ok=True)
-    command = [_command("labd-simrack"), str(config / "star5"), "--ports", "free"]
-    command += ["--station-out", str(config / "star5" / "station.yaml")]
-    with _started(command, "ready") as rack:
-        plain_s = _time_plain(config, payloads)
-        first_s, repeated_s = _time_labd(config, folder / name.split(",")[0], payloads)
-        rack.terminate()
+    """Every variant twice by the script and twice by labd, in turns, each on a rack of its own."""
+    times_s: dict[str, list[float]] = {"plain": [], "plain again": [], "labd": [], "labd again": []}
+    with _rack(folder / "plain") as plain_rack, _rack(folder / "labd") as labd_rack:
+        wiring = read_wiring(folder / "plain" / "star5" / "wiring.toml")
+        script = PlainScript(folder / "plain" / "star5" / "station.yaml", wiring)
+        with _daemon(folder / "labd", folder / f"state of {name}") as daemon:
+            with Client(daemon.first_line.split()[3]) as client:
+                for payload in payloads:
+                    recipe = recipe_of(payload, wiring)
+                    for again in ("", " again"):
+                        times_s["plain" + again].append(_time_s(partial(script.run, recipe)))
+                        times_s["labd" + again].append(_time_s(partial(_run, client, payload)))
+            daemon.terminate()
+        script.close()
+        plain_rack.terminate()
+        labd_rack.terminate()
+    median_s = {who: statistics.median(times[1:]) for who, times in times_s.items()}
     other = "plain QCoDeS script: set up, upload, run, read"
     return [
-        Row(f"{name}: first job", first_s, plain_s, "s", 1.10, "lower", other),
-        Row(f"{name}: repeated job", repeated_s, plain_s, "s", 0.7, "lower", other),
+        Row(f"{name}: {which}", median_s[ours], median_s[theirs], "s", target, "lower", other)
+        for which, ours, theirs, target in (
+            ("first job", "labd", "plain", 1.10),
+            ("repeated job", "labd again", "plain again", 0.7),
+        )
     ]
 
 
-def _time_plain(config: Path, payloads: list[bytes]) -> float:
-    wiring = read_wiring(config / "star5" / "wiring.toml")
-    script = PlainScript(config / "star5" / "station.yaml", wiring)
-    times = []
-    for recipe in [recipe_of(payload, wiring) for payload in payloads]:
-        script.run(recipe)
-        started = time.monotonic()
-        script.run(recipe)
-        times.append(time.monotonic() - started)
-    script.close()
-    return statistics.median(times)
+def _rack(config: Path) -> _started:
+    shutil.copytree(ROOT / "config", config, dirs_exist_ok=True)
+    command = [_command("labd-simrack"), str(config / "star5"), "--ports", "free"]
+    command += ["--station-out", str(config / "star5" / "station.yaml")]
+    return _started(command, "ready")
 
 
-def _time_labd(config: Path, state: Path, payloads: list[bytes]) -> tuple[float, float]:
+def _daemon(config: Path, state: Path) -> _started:
     command = [_command("labd"), "serve", "--config", str(config / "labd.toml")]
     command += ["--state-dir", str(state), "--listen", "127.0.0.1:0"]
-    first, repeated = [], []
-    with _started(command, "labd ready") as daemon:
-        url = daemon.first_line.split()[3]
-        with Client(url) as client:
-            _turnaround_s(client, payloads[0])  # the rack has opened its instruments
-            for payload in payloads[1:]:
-                first.append(_turnaround_s(client, payload))
-                repeated.append(_turnaround_s(client, payload))
-        daemon.terminate()
-    return statistics.median(first), statistics.median(repeated)
+    return _started(command, "labd ready")
 
 
-def _turnaround_s(client: Client, payload: bytes) -> float:
-    started = time.monotonic()
+def _run(client: Client, payload: bytes) -> None:
     job = client.submit(payload)
     finished = client.wait(job.id, timeout_s=120)
     assert finished.status is JobState.COMPLETED, finished.error
     client.results_bytes(job.id)
+
+
+def _time_s(work: Callable[[], object]) -> float:
+    started = time.monotonic()
+    work()
     return time.monotonic() - started
 
 
