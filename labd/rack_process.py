@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import socket
 import sys
@@ -90,6 +91,15 @@ class RackProcess:
     def pid(self) -> int:
         """The child's process id."""
         return self._process.pid
+
+    def has_hung_up(self) -> bool:
+        """Whether the child's end of the socket is closed, also if nobody has been told yet."""
+        descriptor = self._writer.get_extra_info("socket").fileno()
+        if descriptor < 0:
+            return True
+        poll = select.poll()
+        poll.register(descriptor, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def send(self, message: rack.ToRack) -> None:
         """Tell the child something; a child that is gone hears nothing."""

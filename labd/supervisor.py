@@ -217,7 +217,7 @@ class Supervisor:
         with self._work as work:
             while not process.is_gone and not self._stopping.is_set():
                 job = None
-                if self.status.state is RackState.READY:
+                if self.status.state is RackState.READY and not process.has_hung_up():
                     job = await self._claim()
                 if job is None:
                     await work.wait()

@@ -156,6 +156,7 @@ def test_a_rack_that_is_killed_while_idle_is_replaced(lab: QuickLab) -> None:
 
     os.kill(before, signal.SIGKILL)
 
+    assert gone_within(before, 5.0)
     assert lab.wait_for(lab.submit()).status == iqm.COMPLETED
     assert lab.child("quick_rack") != before
 
