@@ -180,8 +180,10 @@ class Supervisor:
                 _log.info("rack %s: ready", self._command.name)
                 self._work.wake()
             case rack.Unavailable(what):
-                self.status = RackStatus(RackState.UNAVAILABLE, what)
-                _log.warning("rack %s: %s", self._command.name, what)
+                status = RackStatus(RackState.UNAVAILABLE, what)
+                if status != self.status:
+                    _log.warning("rack %s: %s", self._command.name, what)
+                self.status = status
             case rack.Progress(job_id, done, total):
                 running = self._running
                 if running is not None and str(running.job.id) == job_id:

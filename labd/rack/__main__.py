@@ -28,8 +28,9 @@ def main() -> int:
         stream=sys.stderr,
         format=f"%(asctime)s {arguments.name} %(levelname)s %(name)s: %(message)s",
     )
-    logging.getLogger("qcodes").setLevel(logging.WARNING)
-    logging.getLogger("pyvisa").setLevel(logging.WARNING)
+    # Both write a traceback for every connection that fails; labd says each once, in a sentence.
+    logging.getLogger("qcodes").setLevel(logging.CRITICAL)
+    logging.getLogger("pyvisa").setLevel(logging.CRITICAL)
 
     from labd.rack.inbox import Inbox
     from labd.rack.worker import RackFiles, Worker

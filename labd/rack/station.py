@@ -32,6 +32,10 @@ CHUNK_BYTES: Final = 1 << 20
 """How much is read from an instrument at once: VISA's 20 KiB cost a factor on large blocks."""
 
 
+MAX_SENTENCES: Final = 3
+"""Where the whole rack is off, nobody wants to read of each instrument."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """An instrument's answer to ``*IDN?``, by its name in the station."""
@@ -49,8 +53,10 @@ class StationUnavailable(Exception):
     faults: tuple[str, ...]
 
     def __str__(self) -> str:
-        """All sentences."""
-        return "; ".join(self.faults)
+        """The first sentences, and how many more there are."""
+        n_more = len(self.faults) - MAX_SENTENCES
+        more = (f"and {n_more} more instruments do not open either",) if n_more > 0 else ()
+        return "; ".join(self.faults[:MAX_SENTENCES] + more)
 
 
 class OpenStation(Mapping[str, object]):
@@ -140,7 +146,7 @@ def _faults_of(
         if error is not None:
             what = str(error).strip().split("\n", 1)[0] or type(error).__name__
             faults[name] = f"{name} at {configs[name].get('address', 'no address')}: {what}"
-            _log.info("cannot open %s", name, exc_info=error)
+            _log.debug("cannot open %s", name, exc_info=error)
             error.__traceback__ = None
     return faults
 

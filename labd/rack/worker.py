@@ -68,7 +68,7 @@ class Worker:
                 opened = open_rack(self._files)
             except (BadFile, StationUnavailable, InstrumentFault) as error:
                 what = " ".join(str(error).split())
-                _log.warning("the rack cannot be opened: %s", what)
+                _log.debug("the rack cannot be opened: %s", what)
                 self._inbox.send(Unavailable(what))
                 self._inbox.wait_for_end(retry_s)
                 retry_s = min(2 * retry_s, LONGEST_RETRY_S)
