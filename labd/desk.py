@@ -6,11 +6,9 @@ re-reads the record.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from array import array
 from bisect import bisect_left
-from collections.abc import Coroutine
 from dataclasses import replace
 from uuid import UUID
 
@@ -21,7 +19,6 @@ from labd.store.jobs import Ending
 from labd.store.store import Store
 
 _log = logging.getLogger(__name__)
-_UNDER_WAY: set[asyncio.Future[Job]] = set()
 
 
 class Desk:
@@ -36,15 +33,13 @@ class Desk:
     async def submit(self, job: NewJob, payload: bytes) -> Job:
         """Accept a job: durable when this returns. Raises Unavailable.
 
-        A caller who goes away meanwhile changes nothing: what is stored is also told.
+        What is stored is told to those who wait, even if the caller goes away meanwhile.
         """
-        return await _whole(self._submit(job, payload))
+        return await self.store.submit(job, payload, self._tell_arrival)
 
-    async def _submit(self, job: NewJob, payload: bytes) -> Job:
-        stored = await self.store.submit(job, payload)
+    def _tell_arrival(self, job: Job) -> None:
         self.changes.notify(("arrival", job.qc_id))
-        _log.info("job queued", extra={"JOB_ID": str(job.id), "JOB_STATE": "IN_QUEUE"})
-        return stored
+        _note(job)
 
     async def claim_next(self, qc_id: QcId) -> Job | None:
         """Take the first queued job to run it; None when there is none. Raises Unavailable."""
@@ -64,23 +59,17 @@ class Desk:
 
         Raises NotFound, JobAlreadyFinal, Unavailable.
         """
-        return await _whole(self._cancel(job_id, caller))
+        return await self.store.cancel(job_id, f"cancelled by {caller}", self._tell_cancel)
 
-    async def _cancel(self, job_id: JobId, caller: str) -> Job:
-        job = await self.store.cancel(job_id, f"cancelled by {caller}")
+    def _tell_cancel(self, job: Job) -> None:
         if job.state is JobState.CANCELLED:
             self._tell(job, ("queue", job.qc_id))
         else:
-            self.changes.notify(("job", job_id))
-        return job
+            self.changes.notify(("job", job.id))
 
     def _tell(self, job: Job, *others: Topic) -> None:
         self.changes.notify(("job", job.id), *others)
-        _log.info(
-            "job %s",
-            job.state.lower(),
-            extra={"JOB_ID": str(job.id), "JOB_STATE": job.state.value},
-        )
+        _note(job)
 
     def queue_position(self, job: Job) -> int:
         """A queued job's position, read once per change of the queue for all who ask.
@@ -111,9 +100,7 @@ class Desk:
             raise ServerStopping
 
 
-async def _whole(deed: Coroutine[None, None, Job]) -> Job:
-    """Do something to its end even if the task that waits for it is cancelled."""
-    task = asyncio.ensure_future(deed)
-    _UNDER_WAY.add(task)
-    task.add_done_callback(_UNDER_WAY.discard)
-    return await asyncio.shield(task)
+def _note(job: Job) -> None:
+    if _log.isEnabledFor(logging.INFO):
+        fields = {"JOB_ID": str(job.id), "JOB_STATE": job.state.value}
+        _log.info("job %s: %s", job.id, job.state.value, extra=fields)

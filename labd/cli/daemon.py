@@ -21,7 +21,7 @@ from labd import __version__
 if TYPE_CHECKING:
     from labd.config import Config
 
-SWITCH_INTERVAL_S = 0.0005
+SWITCH_INTERVAL_S = 0.0001
 """Threads that hold the interpreter while they check a payload let the event loop in this often."""
 
 _LAZY = {"playground": "labd.cli.playground"}

@@ -109,11 +109,11 @@ class Job:
 class JobEvent:
     """One line of the append-only log: the job entered `state`, with a reason or none.
 
-    id: grows with every event of every job.
+    number: counts the job's events from 1.
     """
 
-    id: int
     job_id: JobId
+    number: int
     state: JobState
     at_ns: int
     error: str | None

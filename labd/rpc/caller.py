@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import unquote
 
@@ -30,5 +31,10 @@ class Context(Protocol):
 
 def identify(context: Context) -> Caller:
     """The caller, from the name that the front gives its end of the private socket."""
-    found = _PEER.search(unquote(context.peer()))
+    return _caller(context.peer())
+
+
+@lru_cache(maxsize=1024)
+def _caller(peer: str) -> Caller:
+    found = _PEER.search(unquote(peer))
     return Caller(None if found is None else int(found.group(1)))

@@ -59,17 +59,15 @@ async def stream_file(path: Path, chunk_bytes: int) -> AsyncGenerator[bytes]:
 
 
 _scratch = bytearray()
-"""Where pieces are put together on the event loop's thread: no stream keeps a buffer of its own."""
+"""Where the event loop's thread reads to: no stream keeps a buffer of its own."""
 
 
 async def _framed_piece(descriptor: int, offset: int, n_bytes: int) -> bytes:
     """A serialised DataChunk of a part of a file, from the page cache or by a thread."""
+    if len(_scratch) < n_bytes:
+        _scratch.extend(bytes(n_bytes - len(_scratch)))
     header = frame_header(n_bytes)
-    length = len(header) + n_bytes
-    if len(_scratch) < length:
-        _scratch.extend(bytes(length - len(_scratch)))
-    _scratch[: len(header)] = header
-    with memoryview(_scratch) as whole, whole[len(header) : length] as target:
+    with memoryview(_scratch) as whole, whole[:n_bytes] as target:
         try:
             n_read = os.preadv(descriptor, [target], offset, os.RWF_NOWAIT)
         except OSError as error:
@@ -77,7 +75,7 @@ async def _framed_piece(descriptor: int, offset: int, n_bytes: int) -> bytes:
                 raise
             n_read = 0
         if n_read == n_bytes:
-            return bytes(whole[:length])
+            return b"".join((header, target))
     return header + await asyncio.to_thread(_read, descriptor, offset, n_bytes)
 
 

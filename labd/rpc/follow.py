@@ -29,7 +29,7 @@ async def follow_job(desk: Desk, job_id: JobId, keepalive_s: float) -> AsyncGene
         job, events = desk.store.follow(job_id, 0)
         if job is None:
             raise JobDeleted(str(job_id))
-        last_event, last_position = events[-1].id, -1
+        last_event, last_position = events[-1].number, -1
         if job.state is JobState.IN_QUEUE:
             last_position = desk.queue_position(job)
             yield replace(job, queue_position=last_position)
@@ -46,7 +46,7 @@ async def follow_job(desk: Desk, job_id: JobId, keepalive_s: float) -> AsyncGene
             if not has_changed:
                 yield KEEPALIVE
             for event in events:
-                last_event = event.id
+                last_event = event.number
                 yield _as_of(job, event)
             if job.state is JobState.IN_QUEUE:
                 position = desk.queue_position(job)

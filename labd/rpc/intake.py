@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from uuid import UUID
 
 from google.protobuf.message import DecodeError
 
@@ -22,9 +22,9 @@ from labd.payloads.sweep import Summary, check_payload
 from labd.wire import sweep_pb2
 
 MAX_KNOWN = 256
-_ID_CHARACTERS = 36
-_ID_PREFIX = b"\x0a" + bytes([_ID_CHARACTERS])
-"""How a SweepRequest begins on the wire: field 1, a text of 36 bytes."""
+_ID_END = 38
+_ID_PREFIX = re.compile(rb"\x0a\x24[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""How a SweepRequest begins on the wire: field 1, a UUID as a text of 36 bytes."""
 
 
 class Intake:
@@ -75,21 +75,11 @@ def content_key(computer: QuantumComputer, payload: bytes) -> bytes | None:
     except DecodeError:
         return None
     request = task.payload.value
-    hashed = hashlib.blake2b(computer.id.bytes, digest_size=20)
-    if request.startswith(_ID_PREFIX) and _is_id(request[2:38]) and task.sweep_id:
-        same = request[2:38] == task.sweep_id.encode()
-        hashed.update(b"\x01" if same else b"\x02")
-        hashed.update(f"{task.queue_name}\0{task.payload.type_url}\0".encode())
-        hashed.update(memoryview(request)[38:])
+    hashed = hashlib.sha256(computer.id.bytes)
+    if _ID_PREFIX.match(request) and task.sweep_id:
+        is_same = request[2:_ID_END] == task.sweep_id.encode()
+        hashed.update(f"{is_same}\0{task.queue_name}\0{task.payload.type_url}\0".encode())
+        hashed.update(memoryview(request)[_ID_END:])
     else:
-        hashed.update(b"\x00")
         hashed.update(payload)
     return hashed.digest()
-
-
-def _is_id(text: bytes) -> bool:
-    try:
-        UUID(text.decode("ascii"))
-    except ValueError:
-        return False
-    return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from labd.config import Config, QuantumComputer
 from labd.core.errors import NotFound
@@ -15,13 +14,18 @@ from labd.supervisor import Supervisor
 from labd.wire import iqm_server_pb2 as iqm
 
 
-@dataclass(frozen=True, slots=True)
 class Laboratory:
     """The configuration, the desk where jobs are handled, and the racks' keepers by id."""
 
-    config: Config
-    desk: Desk
-    supervisors: Mapping[QcId, Supervisor]
+    def __init__(self, config: Config, desk: Desk, supervisors: Mapping[QcId, Supervisor]) -> None:
+        self.config = config
+        self.desk = desk
+        self.supervisors = supervisors
+        self._computers = {computer.id: computer for computer in config.quantum_computers}
+        self._messages = {
+            each.id: convert.quantum_computer_message(each.id, each.alias, each.display_name)
+            for each in config.quantum_computers
+        }
 
     @property
     def store(self) -> Store:
@@ -30,11 +34,11 @@ class Laboratory:
 
     def quantum_computer(self, lookup: iqm.Uuid) -> QuantumComputer:
         """The quantum computer with that id. Raises InvalidArgument, NotFound."""
-        wanted = convert.uuid_of(lookup, "qc_id")
-        for computer in self.config.quantum_computers:
-            if computer.id == wanted:
-                return computer
-        raise NotFound("quantum computer", str(wanted), self._known())
+        wanted = QcId(convert.uuid_of(lookup, "qc_id"))
+        computer = self._computers.get(wanted)
+        if computer is None:
+            raise NotFound("quantum computer", str(wanted), self._known())
+        return computer
 
     def by_alias(self, alias: str) -> QuantumComputer:
         """The quantum computer of that alias. Raises NotFound."""
@@ -49,9 +53,9 @@ class Laboratory:
 
     def quantum_computer_message(self, qc_id: QcId) -> iqm.QuantumComputerV1:
         """A quantum computer of the configuration, or of an old job's."""
-        for computer in self.config.quantum_computers:
-            if computer.id == qc_id:
-                return convert.quantum_computer_message(
-                    qc_id, computer.alias, computer.display_name
-                )
-        return convert.quantum_computer_message(qc_id, *self.store.quantum_computer_name(qc_id))
+        message = self._messages.get(qc_id)
+        if message is None:
+            alias, name = self.store.quantum_computer_name(qc_id)
+            message = convert.quantum_computer_message(qc_id, alias, name)
+            self._messages[qc_id] = message
+        return message

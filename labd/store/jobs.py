@@ -73,30 +73,73 @@ def put_quantum_computer(db: sqlite3.Connection, qc_id: QcId, alias: str, name: 
     )
 
 
-def insert_job(db: sqlite3.Connection, job: NewJob, payload: bytes | None, now_ns: int) -> Job:
-    """Store a new job at the end of its queue. payload None: it lies in a file already."""
-    (position,) = db.execute(
-        "SELECT n_queued FROM quantum_computers WHERE id = ?", (job.qc_id.bytes,)
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job to be stored. payload None: it lies in a file already."""
+
+    job: NewJob
+    payload: bytes | None
+    now_ns: int
+
+
+def insert_jobs(db: sqlite3.Connection, submissions: Sequence[Submission]) -> list[Job]:
+    """Store new jobs at the end of their queues, in order, with two statements for all of them."""
+    (last_seq,) = db.execute(
+        "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'jobs'"
     ).fetchone()
-    cursor = db.execute(
-        "INSERT INTO jobs (id, qc_id, job_type, shots, circuits, is_timeslot, submitted_by,"
-        " created_at_ns, updated_at_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            job.id.bytes,
-            job.qc_id.bytes,
-            job.job_type.value,
-            job.shots,
-            job.circuits,
-            int(job.is_timeslot),
-            job.submitted_by,
-            now_ns,
-            now_ns,
-        ),
+    queues = {each.job.qc_id: 0 for each in submissions}
+    for qc_id in queues:
+        (queues[qc_id],) = db.execute(
+            "SELECT n_queued FROM quantum_computers WHERE id = ?", (qc_id.bytes,)
+        ).fetchone()
+    inserted: list[Job] = []
+    for seq, each in enumerate(submissions, last_seq + 1):
+        inserted.append(_new_job(each, seq, queues[each.job.qc_id]))
+        queues[each.job.qc_id] += 1
+    _insert_many(
+        db,
+        "INSERT INTO jobs (seq, id, qc_id, job_type, shots, circuits, is_timeslot, submitted_by,"
+        " created_at_ns, updated_at_ns)",
+        [_new_row(job) for job in inserted],
     )
-    seq = cursor.lastrowid
-    assert seq is not None
-    if payload is not None:
-        db.execute("INSERT INTO job_payloads (job_seq, payload) VALUES (?, ?)", (seq, payload))
+    _insert_many(
+        db,
+        "INSERT INTO job_payloads (job_seq, payload)",
+        [
+            (job.seq, each.payload)
+            for job, each in zip(inserted, submissions, strict=True)
+            if each.payload is not None
+        ],
+    )
+    return inserted
+
+
+def _insert_many(
+    db: sqlite3.Connection, statement: str, rows: Sequence[tuple[int | str | bytes, ...]]
+) -> None:
+    if rows:
+        marks = f"({', '.join('?' * len(rows[0]))})"
+        values = ", ".join([marks] * len(rows))
+        db.execute(f"{statement} VALUES {values}", [value for row in rows for value in row])
+
+
+def _new_row(job: Job) -> tuple[int | str | bytes, ...]:
+    return (
+        job.seq,
+        job.id.bytes,
+        job.qc_id.bytes,
+        job.job_type.value,
+        job.shots,
+        job.circuits,
+        int(job.is_timeslot),
+        job.submitted_by,
+        job.created_at_ns,
+        job.updated_at_ns,
+    )
+
+
+def _new_job(submission: Submission, seq: int, queue_position: int) -> Job:
+    job = submission.job
     return Job(
         id=job.id,
         seq=seq,
@@ -108,12 +151,12 @@ def insert_job(db: sqlite3.Connection, job: NewJob, payload: bytes | None, now_n
         is_timeslot=job.is_timeslot,
         submitted_by=job.submitted_by,
         error=None,
-        created_at_ns=now_ns,
-        updated_at_ns=now_ns,
+        created_at_ns=submission.now_ns,
+        updated_at_ns=submission.now_ns,
         started_at_ns=None,
         ended_at_ns=None,
         cancel_requested_at_ns=None,
-        queue_position=position,
+        queue_position=queue_position,
     )
 
 
@@ -234,24 +277,26 @@ def queued_seqs(db: sqlite3.Connection, qc_id: QcId) -> array[int]:
     return array("q", (seq for (seq,) in rows))
 
 
-def events_after(db: sqlite3.Connection, job_id: JobId, event_id: int) -> tuple[JobEvent, ...]:
-    """A job's log after an event (0: all of it), in order."""
+def events_after(db: sqlite3.Connection, job_id: JobId, number: int) -> tuple[JobEvent, ...]:
+    """A job's log after the event of that number (0: all of it), in order."""
     rows = db.execute(
-        "SELECT id, state, at_ns, error FROM job_events WHERE job_id = ? AND id > ? ORDER BY id",
-        (job_id.bytes, event_id),
+        "SELECT number, state, at_ns, error FROM job_events WHERE job_id = ? AND number > ?"
+        " ORDER BY number",
+        (job_id.bytes, number),
     )
     return tuple(
-        JobEvent(id, job_id, JobState(state), at_ns, error) for id, state, at_ns, error in rows
+        JobEvent(job_id, number, JobState(state), at_ns, error)
+        for number, state, at_ns, error in rows
     )
 
 
 def job_and_events(
-    db: sqlite3.Connection, job_id: JobId, event_id: int
+    db: sqlite3.Connection, job_id: JobId, number: int
 ) -> tuple[Job | None, tuple[JobEvent, ...]]:
     """A job without its queue position, and its log after an event, as of one instant."""
     db.execute("BEGIN")
     try:
-        return find_job(db, job_id), events_after(db, job_id, event_id)
+        return find_job(db, job_id), events_after(db, job_id, number)
     finally:
         db.execute("COMMIT")
 

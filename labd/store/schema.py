@@ -47,7 +47,7 @@ _TABLES_1 = (
         alias TEXT NOT NULL,
         display_name TEXT NOT NULL,
         n_queued INTEGER NOT NULL DEFAULT 0 CHECK (n_queued >= 0)
-    ) STRICT""",
+    ) STRICT, WITHOUT ROWID""",
     f"""CREATE TABLE jobs (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
         id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
@@ -75,13 +75,13 @@ _TABLES_1 = (
     ) STRICT""",
     # No reference to jobs: the log outlives a job that is deleted.
     """CREATE TABLE job_events (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
         job_id BLOB NOT NULL,
+        number INTEGER NOT NULL,
         state TEXT NOT NULL,
         at_ns INTEGER NOT NULL,
-        error TEXT
-    ) STRICT""",
-    "CREATE INDEX job_events_of_job ON job_events (job_id, id)",
+        error TEXT,
+        PRIMARY KEY (job_id, number)
+    ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE calibration_sets (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
         id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
@@ -117,14 +117,15 @@ _TRIGGERS_1 = (
         "calibration_no_delete", "DELETE ON calibration_sets", "calibration sets are immutable"
     ),
     """CREATE TRIGGER jobs_inserted AFTER INSERT ON jobs BEGIN
-        INSERT INTO job_events (job_id, state, at_ns, error)
-            VALUES (new.id, new.state, new.created_at_ns, new.error);
+        INSERT INTO job_events (job_id, number, state, at_ns, error)
+            VALUES (new.id, 1, new.state, new.created_at_ns, new.error);
         UPDATE quantum_computers SET n_queued = n_queued + 1
             WHERE id = new.qc_id AND new.state = 'IN_QUEUE';
     END""",
     """CREATE TRIGGER jobs_changed AFTER UPDATE OF state ON jobs BEGIN
-        INSERT INTO job_events (job_id, state, at_ns, error)
-            VALUES (new.id, new.state, new.updated_at_ns, new.error);
+        INSERT INTO job_events (job_id, number, state, at_ns, error)
+            SELECT new.id, MAX(number) + 1, new.state, new.updated_at_ns, new.error
+            FROM job_events WHERE job_id = new.id;
         UPDATE quantum_computers SET n_queued = n_queued - 1
             WHERE id = old.qc_id AND old.state = 'IN_QUEUE';
     END""",

@@ -12,17 +12,16 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 from uuid import UUID
 
 from labd.core.errors import NotFound, Unavailable
 from labd.core.jobs import Job, JobEvent, JobId, JobState, NewJob, QcId, uuid7
 from labd.store import calibrations, jobs
-from labd.store.database import Change, Writer, open_database, open_reader, storage_sentence
+from labd.store.database import Batched, Writer, open_database, open_reader, storage_sentence
 from labd.store.files import StateDirectory
 from labd.store.schema import migrate
 
-T = TypeVar("T")
+Told = Callable[[Job], None]
 
 MAX_PAYLOAD_IN_ROW_BYTES = 256 * 1024
 LABD_STOPPED = "labd stopped while the job was executing"
@@ -71,45 +70,42 @@ class Store:
     def recover(self) -> Recovery:
         """After a start: what was EXECUTING becomes INTERRUPTED, leftovers go. Blocks."""
         now_ns = self._clock_ns()
-        interrupted = self._writer.submit(
+        interrupted = self._writer.call(
             lambda db: jobs.interrupt_executing(db, LABD_STOPPED, now_ns)
-        ).result()
+        )
         with_payload, with_result = jobs.ids_with_files(self._reader)
         removed = self.directory.tidy(with_payload=with_payload, with_result=with_result)
         return Recovery(interrupted, tuple(removed))
 
     def put_quantum_computer(self, qc_id: QcId, alias: str, name: str) -> None:
         """Know a quantum computer by its present alias and name. Blocks."""
-        self._writer.submit(lambda db: jobs.put_quantum_computer(db, qc_id, alias, name)).result()
+        self._writer.call(lambda db: jobs.put_quantum_computer(db, qc_id, alias, name))
 
     def put_calibration(self, calibration: calibrations.CalibrationSet, observations: str) -> None:
         """Store a calibration set. Blocks. Raises sqlite3.IntegrityError for an id that exists."""
-        self._writer.submit(
-            lambda db: calibrations.insert_calibration(db, calibration, observations)
-        ).result()
+        self._writer.call(lambda db: calibrations.insert_calibration(db, calibration, observations))
 
     # ---- changes
-
-    async def _write(self, change: Change[T]) -> T:
-        return await asyncio.wrap_future(self._writer.submit(change))
 
     def new_job_id(self) -> JobId:
         """A UUIDv7 greater than every one before it in this process."""
         self._last_id = uuid7(self._clock_ns() // 1_000_000, secrets.randbits(74), self._last_id)
         return JobId(self._last_id)
 
-    async def submit(self, job: NewJob, payload: bytes) -> Job:
-        """Store a job with its payload, durable when this returns. Raises Unavailable."""
+    async def submit(self, job: NewJob, payload: bytes, then: Told | None = None) -> Job:
+        """Store a job with its payload, durable when this returns. Raises Unavailable.
+
+        then: called with the stored job as soon as it is durable, even if the caller is gone.
+        """
         in_row = len(payload) <= MAX_PAYLOAD_IN_ROW_BYTES
         if not in_row:
             try:
                 await asyncio.to_thread(self.directory.write_payload, job.id, payload)
             except OSError as error:
                 raise Unavailable(storage_sentence(error)) from error
-        now_ns = self._clock_ns()
-        row_payload = payload if in_row else None
+        submission = jobs.Submission(job, payload if in_row else None, self._clock_ns())
         try:
-            return await self._write(lambda db: jobs.insert_job(db, job, row_payload, now_ns))
+            return await self._writer.write(Batched(jobs.insert_jobs, submission), then)
         except Unavailable:
             if not in_row:
                 self.directory.payload_path(job.id).unlink(missing_ok=True)
@@ -117,7 +113,7 @@ class Store:
 
     async def claim_next(self, qc_id: QcId) -> Job | None:
         """Make the first queued job EXECUTING; None when nothing is queued."""
-        return await self._write(lambda db: jobs.claim_next(db, qc_id, self._clock_ns()))
+        return await self._writer.write(lambda db: jobs.claim_next(db, qc_id, self._clock_ns()))
 
     async def end_executing(self, job_id: JobId, ending: jobs.Ending) -> Job | None:
         """Give an executing job its final state, once; None when it has one already.
@@ -126,18 +122,21 @@ class Store:
         """
         if ending.state is JobState.COMPLETED:
             await asyncio.to_thread(self.directory.sync_results)
-        else:
-            self.directory.remove_result(job_id)
-        return await self._write(
+        job = await self._writer.write(
             lambda db: jobs.end_executing(db, job_id, ending, self._clock_ns())
         )
+        if job is not None and job.state is not JobState.COMPLETED:
+            self.directory.remove_result(job_id)
+        return job
 
-    async def cancel(self, job_id: JobId, reason: str) -> Job:
+    async def cancel(self, job_id: JobId, reason: str, then: Told | None = None) -> Job:
         """Cancel a queued job, or note the wish on a running one (it stays EXECUTING).
 
-        Raises NotFound, JobAlreadyFinal.
+        then: as in `submit`. Raises NotFound, JobAlreadyFinal.
         """
-        return await self._write(lambda db: jobs.cancel(db, job_id, reason, self._clock_ns()))
+        return await self._writer.write(
+            lambda db: jobs.cancel(db, job_id, reason, self._clock_ns()), then
+        )
 
     # ---- questions
 
@@ -152,9 +151,9 @@ class Store:
         """A job without its queue position, or None."""
         return jobs.find_job(self._reader, job_id)
 
-    def follow(self, job_id: JobId, event_id: int) -> tuple[Job | None, tuple[JobEvent, ...]]:
+    def follow(self, job_id: JobId, number: int) -> tuple[Job | None, tuple[JobEvent, ...]]:
         """A job without its queue position, and its log after an event, as of one instant."""
-        return jobs.job_and_events(self._reader, job_id, event_id)
+        return jobs.job_and_events(self._reader, job_id, number)
 
     def list_jobs(
         self, *, qc_id: QcId | None, states: Sequence[JobState], limit: int
@@ -166,9 +165,9 @@ class Store:
         """Submission numbers of a queue, sorted."""
         return jobs.queued_seqs(self._reader, qc_id)
 
-    def events_after(self, job_id: JobId, event_id: int) -> tuple[JobEvent, ...]:
+    def events_after(self, job_id: JobId, number: int) -> tuple[JobEvent, ...]:
         """A job's log after an event."""
-        return jobs.events_after(self._reader, job_id, event_id)
+        return jobs.events_after(self._reader, job_id, number)
 
     def timings_s(self, job_id: JobId) -> Mapping[str, float]:
         """What the rack measured of a job, by phase."""

@@ -98,7 +98,7 @@ def test_the_database_is_durable_on_power_loss(tmp_path: Path) -> None:
         names = ("journal_mode", "synchronous", "foreign_keys")
         return [db.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
 
-    assert store._writer.submit(ask).result() == ["wal", 2, 1]
+    assert store._writer.call(ask) == ["wal", 2, 1]
     assert (tmp_path / "labd.db").stat().st_mode & 0o777 == 0o600
     store.close()
 
@@ -152,7 +152,7 @@ async def test_every_change_of_state_stands_in_the_log_once_and_in_order(store: 
         ("FAILED", "awg1 is mute"),
     ]
     assert [event.at_ns for event in events] == sorted(event.at_ns for event in events)
-    assert store.events_after(job.id, events[1].id) == events[2:]
+    assert store.events_after(job.id, events[1].number) == events[2:]
 
 
 async def test_a_job_ends_once(store: Store) -> None:
@@ -262,7 +262,7 @@ async def test_an_unknown_job_is_not_found(store: Store) -> None:
 
 async def test_one_refused_change_does_not_harm_the_others_of_its_group(store: Store) -> None:
     gate = threading.Event()
-    blocker = store._writer.submit(lambda db: gate.wait(5))
+    blocker = asyncio.ensure_future(store._writer.write(lambda db: gate.wait(5)))
     same = new_job(store)
     waiting = [
         asyncio.ensure_future(store.submit(job, b"x"))
@@ -273,7 +273,7 @@ async def test_one_refused_change_does_not_harm_the_others_of_its_group(store: S
 
     answers = await asyncio.gather(*waiting, return_exceptions=True)
 
-    assert blocker.result() is True
+    assert await blocker is True
     assert [type(answer) for answer in answers] == [Job, Job, sqlite3.IntegrityError, Job]
     assert len(store.list_jobs(qc_id=QC, states=(), limit=10)) == 3
 
@@ -294,12 +294,12 @@ async def test_a_full_disk_refuses_and_leaves_nothing_half_done(store: Store) ->
         (pages,) = db.execute("PRAGMA page_count").fetchone()
         db.execute(f"PRAGMA max_page_count = {pages + 8}")
 
-    store._writer.submit(fill).result()
+    store._writer.call(fill)
     submits = [submit(store, b"x" * 5000) for _ in range(20)]
     answers = [await asyncio.gather(each, return_exceptions=True) for each in submits]
     accepted = [answer for (answer,) in answers if isinstance(answer, Job)]
     (refusal, *_) = [answer for (answer,) in answers if isinstance(answer, Unavailable)]
-    store._writer.submit(lambda db: db.execute("PRAGMA max_page_count = 100000")).result()
+    store._writer.call(lambda db: db.execute("PRAGMA max_page_count = 100000"))
 
     assert "cannot store anything now" in str(refusal)
     assert "nothing was changed" in str(refusal)
@@ -451,7 +451,7 @@ def test_the_store_leaves_pandas_out(tmp_path: Path) -> None:
 
 async def test_a_caller_who_goes_away_does_not_end_the_writer(store: Store) -> None:
     gate = threading.Event()
-    store._writer.submit(lambda db: gate.wait(5))
+    blocker = asyncio.ensure_future(store._writer.write(lambda db: gate.wait(5)))
     task = asyncio.ensure_future(submit(store))
     await asyncio.sleep(0)
     task.cancel()
@@ -461,7 +461,8 @@ async def test_a_caller_who_goes_away_does_not_end_the_writer(store: Store) -> N
 
     job = await submit(store)
 
-    assert store.job(job.id).queue_position == 0
+    assert await blocker is True
+    assert store.job(job.id).queue_position == 1
 
 
 def test_deleted_jobs_leave_the_queue_and_stay_in_the_log(store: Store) -> None:
