@@ -2,9 +2,10 @@
 
 A process of its own that needs the standard library alone (`python -I -S front.py`): relaying never
 waits for the daemon's interpreter. It accepts, peeks at three bytes ("PRI" begins HTTP/2, which is
-gRPC; all else is HTTP/1.1), connects to the private socket and splices bytes through pipes, so that
-they are not copied into the process. The private sockets are 0600: nobody else can connect to
-them, therefore the abstract name that the front binds its end to says truly who is behind it:
+gRPC; all else is HTTP/1.1), connects to the private socket and passes bytes on, through one buffer
+for all (docs/decisions has why not by splice). The private sockets are 0600: nobody else can
+connect to them, therefore the abstract name that the front binds its end to says truly who is
+behind it:
 ``labd.uid=1000.gid=1000.pid=4711.n=...`` for the unix socket (SO_PEERCRED),
 ``labd.tcp=<port>...`` for TCP.
 
@@ -15,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import os
 import resource
 import select
@@ -28,51 +28,25 @@ from collections import deque
 SILENCE_S = 10.0
 """A client that has not said what it speaks by then is dropped."""
 DRAIN_S = 2.0
-PIPE_BYTES = 1 << 20
+SCRATCH_BYTES = 1 << 18
+"""More than a unix socket holds (its sender's buffer, 208 KiB by default)."""
 TURN_BYTES = 8 << 20
 """After so many bytes other connections get their turn."""
 TICK_S = 0.02
 
 _PREFACE = b"PRI"
 _EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
-_FLAGS = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
 _GONE = (ConnectionResetError, BrokenPipeError, ConnectionAbortedError, TimeoutError)
-
-
-class Pipes:
-    """Pipes are lent to flows that have bytes under way, and taken back empty."""
-
-    def __init__(self) -> None:
-        self._free: list[tuple[int, int]] = []
-
-    def borrow(self) -> tuple[int, int]:
-        """An empty pipe: its reading and its writing end."""
-        if self._free:
-            return self._free.pop()
-        ends = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        # An unprivileged user's allowance may be used up: the default size works, slower.
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        return ends
-
-    def give_back(self, ends: tuple[int, int], *, is_empty: bool) -> None:
-        """Keep an empty pipe for the next one; close any other."""
-        if is_empty and len(self._free) < 16:
-            self._free.append(ends)
-        else:
-            os.close(ends[0])
-            os.close(ends[1])
 
 
 class Flow:
     """One direction of a relay. Done when the source has ended and all of it was delivered."""
 
-    def __init__(self, source: socket.socket, target: socket.socket, pipes: Pipes) -> None:
+    def __init__(self, source: socket.socket, target: socket.socket, scratch: memoryview) -> None:
         self._source = source
         self._target = target
-        self._pipes = pipes
-        self._ends: tuple[int, int] | None = None
-        self._in_pipe = 0
+        self._scratch = scratch
+        self._left = memoryview(b"")
         self._has_ended = False
         self.is_done = False
         self.is_target_gone = False
@@ -81,51 +55,36 @@ class Flow:
         """Move what can be moved without waiting; returns the bytes that came or went."""
         if self.is_done:
             return 0
-        moved = self._fill() if not self._has_ended else 0
-        if self._in_pipe:
-            moved += self._drain()
-        if self._in_pipe == 0:
-            self._release()
-            if self._has_ended and not self.is_done:
-                self.is_done = True
-                self._shut_target()
-        return moved
+        if self._left:
+            self._left = self._left[self._send(self._left) :]
+            return 0 if self._left else 1
+        n_bytes = self._receive()
+        if n_bytes > 0:
+            n_sent = self._send(self._scratch[:n_bytes])
+            self._left = memoryview(bytes(self._scratch[n_sent:n_bytes]))
+        elif self._has_ended:
+            self.is_done = True
+            self._shut_target()
+        return n_bytes
 
-    def close(self) -> None:
-        """Give the pipe back, with whatever is in it."""
-        self.is_done = True
-        self._release()
-
-    def _fill(self) -> int:
-        if self._ends is None:
-            self._ends = self._pipes.borrow()
+    def _receive(self) -> int:
         try:
-            n_bytes = os.splice(self._source.fileno(), self._ends[1], PIPE_BYTES, flags=_FLAGS)
+            n_bytes = self._source.recv_into(self._scratch)
         except BlockingIOError:
             return 0
         except _GONE:
             n_bytes = 0
         self._has_ended = n_bytes == 0
-        self._in_pipe += n_bytes
         return n_bytes
 
-    def _drain(self) -> int:
-        assert self._ends is not None
+    def _send(self, data: memoryview) -> int:
         try:
-            n_bytes = os.splice(self._ends[0], self._target.fileno(), self._in_pipe, flags=_FLAGS)
+            return self._target.send(data)
         except BlockingIOError:
             return 0
         except _GONE:
-            self.is_target_gone = True
-            self.close()
-            return 0
-        self._in_pipe -= n_bytes
-        return n_bytes
-
-    def _release(self) -> None:
-        if self._ends is not None:
-            self._pipes.give_back(self._ends, is_empty=self._in_pipe == 0)
-            self._ends = None
+            self.is_done = self.is_target_gone = True
+            return len(data)
 
     def _shut_target(self) -> None:
         try:
@@ -137,10 +96,10 @@ class Flow:
 class Relay:
     """A client and its connection to a private socket: two flows."""
 
-    def __init__(self, client: socket.socket, backend: socket.socket, pipes: Pipes) -> None:
+    def __init__(self, client: socket.socket, backend: socket.socket, scratch: memoryview) -> None:
         self.sockets = (client, backend)
-        self._up = Flow(client, backend, pipes)
-        self._down = Flow(backend, client, pipes)
+        self._up = Flow(client, backend, scratch)
+        self._down = Flow(backend, client, scratch)
 
     def turn(self) -> bool:
         """Move bytes both ways until nothing moves or the turn is over; True in the latter case."""
@@ -159,8 +118,6 @@ class Relay:
 
     def close(self) -> None:
         """Close both connections."""
-        self._up.close()
-        self._down.close()
         for connection in self.sockets:
             connection.close()
 
@@ -206,7 +163,7 @@ class Front:
         self._newcomers: dict[int, Newcomer] = {}
         self._relays: dict[int, Relay] = {}
         self._again: deque[Relay] = deque()
-        self._pipes = Pipes()
+        self._scratch = memoryview(bytearray(SCRATCH_BYTES))
         self._n_accepted = 0
         self._is_paused = False
         for listener in listeners:
@@ -315,7 +272,7 @@ class Front:
             self._drop(newcomer)
             return
         del self._newcomers[newcomer.client.fileno()]
-        relay = Relay(newcomer.client, backend, self._pipes)
+        relay = Relay(newcomer.client, backend, self._scratch)
         for connection in relay.sockets:
             self._relays[connection.fileno()] = relay
         self._epoll.register(backend, _EDGES)
@@ -336,7 +293,7 @@ class Front:
         """Close as an end, not as a reset: what the client said is read away first."""
         del self._newcomers[newcomer.client.fileno()]
         with contextlib.suppress(OSError):
-            newcomer.client.recv(PIPE_BYTES)
+            newcomer.client.recv(SCRATCH_BYTES)
             newcomer.client.shutdown(socket.SHUT_WR)
         newcomer.client.close()
 
