@@ -1,8 +1,8 @@
 """(b) A large result through labd, against a bare grpcio stream of as many bytes from memory.
 
-The bare server is grpc.aio with nothing of ours: one serialised chunk in memory, sent again and
-again. The client is the same for both: grpcio's synchronous client, counting bytes.
-`LABD_BENCH_GIB` sets the size of the result (2). Alone: `python -m benchmarks.bench_stream`.
+The bare server is grpc.aio with the generated service code, answering from bytes in memory. The
+client is the same for both: grpcio's synchronous client, counting bytes. `LABD_BENCH_GIB` sets the
+size of the result (2). Alone: `python -m benchmarks.bench_stream`.
 """
 
 from __future__ import annotations
@@ -34,22 +34,24 @@ SLOW_S = 6.0
 MIB = 2**20
 
 
-def _from_memory() -> grpc.GenericRpcHandler:
-    """As bare as grpcio goes: one serialised chunk, sent again and again as it is."""
-    chunk = iqm.DataChunk(data=os.urandom(CHUNK_BYTES)).SerializeToString()
+class _FromMemory(iqm_grpc.JobsServicer):
+    """The service as anyone would write it, with nothing to do."""
 
-    async def results(_request: bytes, _context: object) -> AsyncIterator[bytes]:
-        for _ in range(RESULT_BYTES // CHUNK_BYTES):
-            yield chunk
+    def __init__(self) -> None:
+        self._bytes = os.urandom(16 * CHUNK_BYTES)
 
-    method: grpc.RpcMethodHandler[bytes, bytes]
-    method = grpc.unary_stream_rpc_method_handler(results)
-    return grpc.method_handlers_generic_handler("iqm.server.Jobs", {"GetJobResultsV1": method})
+    async def GetJobResultsV1(
+        self, request: iqm.JobLookupV1, context: object
+    ) -> AsyncIterator[iqm.DataChunk]:
+        del request, context
+        for index in range(RESULT_BYTES // CHUNK_BYTES):
+            start = index % 16 * CHUNK_BYTES
+            yield iqm.DataChunk(data=self._bytes[start : start + CHUNK_BYTES])
 
 
 async def _serve_from_memory(unix_path: str) -> None:
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers((_from_memory(),))
+    iqm_grpc.add_JobsServicer_to_server(_FromMemory(), server)
     server.add_insecure_port(f"unix:{unix_path}")
     print(server.add_insecure_port("127.0.0.1:0"), flush=True)
     await server.start()
