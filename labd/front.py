@@ -3,7 +3,7 @@
 A process of its own that needs the standard library alone (`python -I -S front.py`): relaying never
 waits for the daemon's interpreter. It accepts, peeks at three bytes ("PRI" begins HTTP/2, which is
 gRPC; all else is HTTP/1.1), connects to the private socket and passes bytes on, through one buffer
-for all (docs/decisions has why not by splice). The private sockets are 0600: nobody else can
+for all (docs/decisions/0007 says why not by splice). The private sockets are 0600: nobody else can
 connect to them, therefore the abstract name that the front binds its end to says truly who is
 behind it:
 ``labd.uid=1000.gid=1000.pid=4711.n=...`` for the unix socket (SO_PEERCRED),
@@ -28,8 +28,8 @@ from collections import deque
 SILENCE_S = 10.0
 """A client that has not said what it speaks by then is dropped."""
 DRAIN_S = 2.0
-SCRATCH_BYTES = 1 << 18
-"""More than a unix socket holds (its sender's buffer, 208 KiB by default)."""
+SCRATCH_BYTES = 1 << 19
+"""As much as a unix socket holds (labd.rpc.send_buffer)."""
 TURN_BYTES = 8 << 20
 """After so many bytes other connections get their turn."""
 TICK_S = 0.02

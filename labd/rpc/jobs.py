@@ -13,6 +13,7 @@ from labd.rpc.chunks import stream_bytes, stream_file
 from labd.rpc.follow import follow_job
 from labd.rpc.intake import Intake
 from labd.rpc.laboratory import Laboratory
+from labd.rpc.send_buffer import SEND_BUFFER_BYTES, widen_send_buffer
 from labd.wire import iqm_server_pb2 as iqm
 
 _KEEPALIVE = iqm.JobEventV1(keepalive=iqm.Keepalive())
@@ -80,6 +81,8 @@ class Jobs:
         path = self._laboratory.store.result_path(job.id)
         if job.state is not JobState.COMPLETED or not path.exists():
             raise NotFound("results of job", str(job.id), _why_no_results(job))
+        if path.stat().st_size > SEND_BUFFER_BYTES:
+            widen_send_buffer(context.peer())
         chunks = stream_file(path, self._laboratory.config.server.chunk_bytes)
         async with contextlib.aclosing(chunks):
             async for chunk in chunks:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from google.protobuf import json_format, struct_pb2
 
 from labd.core import errors
 from labd.rpc import caller, chunks
+from labd.rpc.send_buffer import widen_send_buffer
 from labd.rpc.status import CODES, status_of
 from labd.wire import iqm_server_pb2 as iqm
 
@@ -155,6 +158,28 @@ async def test_a_slow_reader_gets_small_pieces(tmp_path: Path) -> None:
     assert sizes[0] > sizes[1]
     assert sizes[1] < chunks.SLOW_CHUNK_BYTES + 10
     assert sizes[2] == sizes[0]
+
+
+def test_the_send_buffer_of_a_named_connection_is_widened(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        name = f"labd.tcp=1.n=test-{os.getpid()}"
+        client.bind(f"\0{name}")
+        client.connect(str(tmp_path / "s"))
+        ours, _ = listener.accept()
+        with ours:
+            before = ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+
+            assert widen_send_buffer(f"unix-abstract:{name}")
+
+            assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) > before
+            assert client.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == before
+
+
+@pytest.mark.parametrize("peer", ["unix:", "ipv4:127.0.0.1:5", "unix-abstract:labd.tcp=0.n=gone"])
+def test_a_connection_that_is_not_there_is_not_widened(peer: str) -> None:
+    assert not widen_send_buffer(peer)
 
 
 class Peer:

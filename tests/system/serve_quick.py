@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from labd.cli.daemon import SWITCH_INTERVAL_S, log_to_stderr_or_journal
+from labd.cli.daemon import log_to_stderr_or_journal, prepare_process
 from labd.config import read_config
 from labd.daemon import Daemon
 
@@ -16,7 +16,7 @@ def main() -> None:
     config_path, state_dir, listen = sys.argv[1:4]
     here = str(Path(__file__).parent)
     os.environ["PYTHONPATH"] = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    prepare_process()
     log_to_stderr_or_journal("INFO")
     config = read_config(Path(config_path), state_dir=Path(state_dir), listen=listen)
 
