@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from uuid import UUID
 
-from labd.core.jobs import JobId, JobState, JobType, NewJob, QcId
+from labd.core.access import Role
+from labd.core.jobs import JobId, JobState, JobType, NewJob, Priority, QcId
 from labd.store.jobs import Ending
 from labd.store.store import Store
 
@@ -31,7 +32,21 @@ async def _completed_job(state_dir: Path, result_bytes: int) -> JobId:
     store = Store.open(state_dir, clock_ns=time.time_ns)
     try:
         store.put_quantum_computer(QC_ID, "star5", "star5")
-        new = NewJob(store.new_job_id(), QC_ID, JobType.PULSE, 1, 1, False, "bench")
+        user = store.ensure_local_user(os.getuid(), "bench", Role.ADMIN)
+        new = NewJob(
+            id=store.new_job_id(),
+            qc_id=QC_ID,
+            job_type=JobType.PULSE,
+            shots=1,
+            circuits=1,
+            is_timeslot=False,
+            user_id=user.id,
+            submitted_by=user.name,
+            payload_bytes=0,
+            playing_s=0.0,
+            kind="",
+            priority=Priority.NORMAL,
+        )
         await store.submit(new, b"")
         await store.claim_next(QC_ID)
         block = os.urandom(1 << 24)

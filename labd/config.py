@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, Literal, TypeVar, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -25,6 +25,7 @@ from labd.chip_files import (
     read_calibration_file,
     read_chip_design_record,
 )
+from labd.core.access import Role
 from labd.core.errors import BadFile, Problem
 from labd.core.jobs import QcId
 from labd.core.rig import RigModule
@@ -61,9 +62,38 @@ class _Server(_Table):
     stop_grace_s: Annotated[float, Field(ge=0, le=3600)] = 5.0
 
 
+class _Tls(_Table):
+    certificate: str
+    key: str
+    client_ca: str = ""
+
+
+class _Access(_Table):
+    local_users: Literal["open", "known"] = "open"
+    admins: list[str] = []
+
+
+class _PerUser(_Table):
+    queued_jobs: Annotated[int, Field(ge=0)] | None = None
+    queued_payload_bytes: Annotated[int, Field(ge=0)] | None = None
+    queued_shots: Annotated[int, Field(ge=0)] | None = None
+    run_s_per_day: Annotated[float, Field(ge=0)] | None = None
+    result_bytes: Annotated[int, Field(ge=0)] | None = None
+
+
 class _Limits(_Table):
     payload_bytes: Bytes = 67_108_864
     result_bytes: Bytes = 8_589_934_592
+    user: _PerUser = _PerUser()
+    operator: _PerUser = _PerUser()
+    admin: _PerUser = _PerUser()
+
+
+class _Timeslots(_Table):
+    required: bool = False
+    overrun: Literal["hold", "refuse"] = "hold"
+    idle_release_min: Annotated[float, Field(ge=0)] = 10.0
+    show_owners: bool = True
 
 
 class _QuantumComputer(_Table):
@@ -73,16 +103,21 @@ class _QuantumComputer(_Table):
     chip_design_record: str
     display_name: str = ""
     calibration_set: str = ""
+    timeslots: _Timeslots = _Timeslots()
 
 
 class _File(_Table):
     server: _Server = _Server()
+    tls: _Tls | None = None
+    access: _Access = _Access()
     limits: _Limits = _Limits()
     quantum_computers: Annotated[dict[Alias, _QuantumComputer], Field(min_length=1)]
 
 
 _MODEL_OF: Mapping[str, type[_Table]] = {
     "server": _Server,
+    "tls": _Tls,
+    "access": _Access,
     "limits": _Limits,
     "quantum_computers": _QuantumComputer,
 }
@@ -105,11 +140,51 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """TLS on the TCP port. client_ca: whose client certificates are identities; None: nobody's."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who is let in without a token.
+
+    is_open: every local account is a user; otherwise those that an admin made one.
+    admins: local accounts that are admins, beside root and labd's own.
+    """
+
+    is_open: bool
+    admins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """What a job may at most be."""
+    """What a job may at most be, and what a user of a role may at most use.
+
+    per_role: role -> limit's name -> value; the names are those of labd.core.limits.
+    """
 
     payload_bytes: int
     result_bytes: int
+    per_role: Mapping[Role, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeslotRules:
+    """How a quantum computer is shared by time.
+
+    is_required: jobs run in timeslots only. refuses_overrun: a job that would outlast its slot is
+    refused; otherwise it waits with the reason. idle_release_s: after so long without work of its
+    owner a slot is open to others. shows_owners: to those who are no operators.
+    """
+
+    is_required: bool
+    refuses_overrun: bool
+    idle_release_s: float
+    shows_owners: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +201,7 @@ class QuantumComputer:
     rig: RigModule
     chip_design_record: JsonObject
     calibration: CalibrationFile | None
+    timeslots: TimeslotRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +210,8 @@ class Config:
 
     path: Path
     server: Server
+    tls: Tls | None
+    access: Access
     limits: Limits
     quantum_computers: tuple[QuantumComputer, ...]
 
@@ -206,8 +284,29 @@ def read_config(path: Path, *, state_dir: Path | None = None, listen: str | None
     return Config(
         path=path,
         server=server,
-        limits=Limits(file.limits.payload_bytes, file.limits.result_bytes),
+        tls=_tls(base, file.tls),
+        access=Access(file.access.local_users == "open", tuple(file.access.admins)),
+        limits=_limits(file.limits),
         quantum_computers=tuple(computer for computer in computers if computer is not None),
+    )
+
+
+def _tls(base: Path, table: _Tls | None) -> Tls | None:
+    if table is None:
+        return None
+    return Tls(
+        certificate=(base / table.certificate).absolute(),
+        key=(base / table.key).absolute(),
+        client_ca=(base / table.client_ca).absolute() if table.client_ca else None,
+    )
+
+
+def _limits(table: _Limits) -> Limits:
+    per_user = {Role.USER: table.user, Role.OPERATOR: table.operator, Role.ADMIN: table.admin}
+    return Limits(
+        table.payload_bytes,
+        table.result_bytes,
+        {role: one.model_dump(exclude_none=True) for role, one in per_user.items()},
     )
 
 
@@ -236,10 +335,23 @@ def _problem_of(error: ErrorDetails) -> Problem:
 
 
 def _nearest(loc: tuple[int | str, ...]) -> str:
-    model = _File if len(loc) == 1 else _MODEL_OF[str(loc[0])]
+    model = _model_of(loc)
     known = list(model.model_fields)
     near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]}?" if near else f"; known keys: {', '.join(sorted(known))}"
+
+
+def _model_of(loc: tuple[int | str, ...]) -> type[_Table]:
+    """The table that the last key of a path stands in."""
+    match loc:
+        case (_,):
+            return _File
+        case ("limits", _, _):
+            return _PerUser
+        case ("quantum_computers", _, "timeslots", _):
+            return _Timeslots
+        case _:
+            return _MODEL_OF[str(loc[0])]
 
 
 def _loopback(findings: _Findings, path: Path, listen: str) -> tuple[str, int]:
@@ -303,6 +415,12 @@ def _quantum_computer(
         rig=rig,
         chip_design_record=chip,
         calibration=calibration,
+        timeslots=TimeslotRules(
+            is_required=table.timeslots.required,
+            refuses_overrun=table.timeslots.overrun == "refuse",
+            idle_release_s=60.0 * table.timeslots.idle_release_min,
+            shows_owners=table.timeslots.show_owners,
+        ),
     )
 
 

@@ -21,11 +21,14 @@ from labd.changes import Changes
 from labd.config import Config, QuantumComputer
 from labd.core.jobs import QcId
 from labd.desk import Desk
+from labd.identity import Identities
 from labd.listeners import FrontProcess, bind_tcp, bind_unix
 from labd.rack_process import RackCommand
+from labd.rpc.caller import Gate
 from labd.rpc.intake import Intake
 from labd.rpc.laboratory import Laboratory
 from labd.rpc.server import RpcServer
+from labd.rpc.services import services
 from labd.store.calibrations import CalibrationSet
 from labd.store.store import Store
 from labd.supervisor import RackStatus, Supervisor, private_directory
@@ -104,7 +107,8 @@ class Daemon:
         stack.push_async_callback(front.stop)
         await web.start(f"/proc/self/fd/{descriptor}/http")
         stack.push_async_callback(web.stop)
-        rpc = RpcServer(Laboratory(self._config, desk, supervisors), intake)
+        laboratory = Laboratory(self._config, desk, supervisors)
+        rpc = RpcServer(services(laboratory, intake), Gate(Identities(store)))
         umask = os.umask(0o177)
         try:
             await rpc.start(f"unix:/proc/self/fd/{descriptor}/grpc")

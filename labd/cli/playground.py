@@ -217,7 +217,8 @@ def _write_config(directory: Path, port: int) -> Path:
     for alias, computer in shipped["quantum_computers"].items():
         keys = computer | {"station": str(directory / "station.yaml")}
         lines += ["", f"[quantum_computers.{alias}]"]
-        lines += [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+        scalars = {key: value for key, value in keys.items() if not isinstance(value, dict)}
+        lines += [f"{key} = {json.dumps(value)}" for key, value in scalars.items()]
     path = directory / "config/playground.toml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

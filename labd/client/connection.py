@@ -157,7 +157,7 @@ class Client:
         """The newest jobs first; of this client's quantum computer, or of all the server's."""
         alias = "" if of_all else self.quantum_computer.alias
         reply = self._calls.list_jobs(lab.ListJobsRequest(limit=limit, alias=alias))
-        return [job_of(message) for message in reply.jobs]
+        return [job_of(summary.job) for summary in reply.jobs]
 
     def cancel(self, job_id: JobId) -> Job:
         """Take a job out of the queue or stop it. Raises NotAllowed once it has ended."""

@@ -136,6 +136,133 @@ class Unavailable(Refusal):
         return self.what
 
 
+@dataclass(eq=False)
+class Unauthenticated(Refusal):
+    """No credentials, or wrong ones. what: which of the two, and why."""
+
+    what: str
+    error_code = "unauthenticated"
+
+    def __str__(self) -> str:
+        """The sentence, and how to get a token."""
+        return (
+            f"{self.what}; get a token from an admin, or by `labctl token new` on the machine that"
+            " runs labd, and send it as `authorization: Bearer <token>`"
+        )
+
+
+@dataclass(eq=False)
+class PermissionDenied(Refusal):
+    """The caller is known and may not do this."""
+
+    user: str
+    role: str
+    what: str
+    error_code = "permission_denied"
+
+    def __str__(self) -> str:
+        """Who, with which role, may not do what, and the way out."""
+        return (
+            f"{self.user} is a {self.role} here and may not {self.what}; ask an admin for the role,"
+            " or use the token of someone who has it"
+        )
+
+
+@dataclass(eq=False)
+class QuotaExceeded(Refusal):
+    """The user has used up a limit.
+
+    limit, used: numbers in the limit's unit. frees: when there is room again, as a sentence.
+    """
+
+    name: str
+    user: str
+    limit: float
+    used: float
+    asked: float
+    frees: str
+    error_code = "quota_exceeded"
+
+    def __str__(self) -> str:
+        """The limit, what is used, what was asked for, when it frees."""
+        return (
+            f"{self.user} has used {self.used:g} of {self.limit:g} {self.name} and asks for"
+            f" {self.asked:g} more; {self.frees}"
+        )
+
+
+@dataclass(eq=False)
+class NoBookedTimeslots(Refusal):
+    """use_timeslot without an active or upcoming slot."""
+
+    user: str
+    alias: str
+    error_code = "no_booked_timeslots"
+
+    def __str__(self) -> str:
+        """Names the user, the quantum computer and the way out."""
+        return (
+            f"{self.user} has no active or upcoming timeslot on {self.alias}; ask an admin to book"
+            " one, or submit without use_timeslot"
+        )
+
+
+@dataclass(eq=False)
+class TimeslotRequired(Refusal):
+    """The quantum computer runs jobs in timeslots only."""
+
+    alias: str
+    error_code = "timeslot_required"
+
+    def __str__(self) -> str:
+        """Names the quantum computer and the way out."""
+        return (
+            f"{self.alias} runs jobs in booked timeslots only; submit with use_timeslot, in IQM's"
+            f" clients by the URL that ends in /{self.alias}:timeslot"
+        )
+
+
+@dataclass(eq=False)
+class OutlastsTimeslot(Refusal):
+    """The job is expected to run longer than any of its owner's slots leaves room for."""
+
+    run_s: float
+    longest_s: float
+    error_code = "timeslot_too_short"
+
+    def __str__(self) -> str:
+        """Both durations."""
+        return (
+            f"the job runs about {self.run_s:.0f} s and the longest that is left of your timeslots"
+            f" is {self.longest_s:.0f} s; book a longer one or split the job"
+        )
+
+
+@dataclass(eq=False)
+class Conflict(Refusal):
+    """What was asked for does not go with how things stand. what: both, in a sentence."""
+
+    what: str
+    error_code = "conflict"
+
+    def __str__(self) -> str:
+        """The sentence."""
+        return self.what
+
+
+@dataclass(eq=False)
+class IdempotencyKeyReused(Refusal):
+    """The key was used for another job."""
+
+    key: str
+    job_id: str
+    error_code = "idempotency_key_reused"
+
+    def __str__(self) -> str:
+        """The key, and the job that has it."""
+        return f"the idempotency key {self.key!r} was used for another job, {self.job_id}"
+
+
 class JobFailure(Exception):
     """A job that was accepted and could not be finished."""
 

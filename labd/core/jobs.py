@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import NewType
 from uuid import UUID
 
@@ -34,6 +34,14 @@ class JobState(StrEnum):
     def is_final(self) -> bool:
         """Whether nothing can follow."""
         return not TRANSITIONS[self]
+
+
+class Priority(IntEnum):
+    """Classes of jobs: a higher one runs first."""
+
+    LOW = 1
+    NORMAL = 2
+    HIGH = 3
 
 
 class JobType(StrEnum):
@@ -64,7 +72,9 @@ def can_become(old: JobState, new: JobState) -> bool:
 class NewJob:
     """A job that was accepted and is not stored yet.
 
-    shots, circuits: what the payload asks for. submitted_by: the caller, in words.
+    shots, circuits: what the payload asks for. user_id, submitted_by: whose it is, by the
+    store's key and by name. playing_s: its compiled duration; kind: equal for jobs that are
+    expected to run equally long.
     """
 
     id: JobId
@@ -73,7 +83,13 @@ class NewJob:
     shots: int
     circuits: int
     is_timeslot: bool
+    user_id: int
     submitted_by: str
+    payload_bytes: int
+    playing_s: float
+    kind: str
+    priority: Priority
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +99,12 @@ class Job:
     seq: order of submission, over all quantum computers.
     queue_position: jobs before it in its queue; 0 runs next; None where it is not
         IN_QUEUE, or was not asked for.
+    user_id, submitted_by: whose it is.
     error: why it is FAILED, CANCELLED or INTERRUPTED. Instants are nanoseconds since 1970, UTC.
     cancel_requested_at_ns: when a running job was asked to stop.
+    share_tag_s: its place among jobs of its priority (labd.core.queue_order).
+    hold_note: why it is held while queued; None: it is not.
+    calibration_set_id: the set that was active when it started.
     """
 
     id: JobId
@@ -95,6 +115,7 @@ class Job:
     shots: int
     circuits: int
     is_timeslot: bool
+    user_id: int
     submitted_by: str
     error: str | None
     created_at_ns: int
@@ -102,6 +123,12 @@ class Job:
     started_at_ns: int | None
     ended_at_ns: int | None
     cancel_requested_at_ns: int | None
+    priority: Priority
+    share_tag_s: float
+    hold_note: str | None
+    payload_bytes: int
+    result_bytes: int
+    calibration_set_id: UUID | None
     queue_position: int | None = None
 
 

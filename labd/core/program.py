@@ -87,6 +87,14 @@ class RigProgram:
         per_segment = [len(segment.triggers) for segment in self.segments]
         return sum(per_segment[index] for index in self.order)
 
+    @property
+    def shot_s(self) -> float:
+        """How long one shot plays, silences after segments included."""
+        n_samples = sum(
+            self.segments[index].duration_samples + self.end_delay_samples for index in self.order
+        )
+        return n_samples / self.sample_rate_hz
+
     def __post_init__(self) -> None:
         """Only indices that exist."""
         if any(not 0 <= index < len(self.segments) for index in self.order):

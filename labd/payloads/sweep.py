@@ -34,10 +34,16 @@ _KIND_OF_DATUM = {
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a job's record says of its payload. shots: per circuit; circuits: segments."""
+    """What a job's record says of its payload.
+
+    shots: per circuit. circuits: segments. playing_s: how long the instruments play, waiting
+    between shots not counted. result_bytes: as far as they are known beforehand.
+    """
 
     shots: int
     circuits: int
+    playing_s: float
+    result_bytes: int
 
 
 def check_payload(
@@ -49,7 +55,12 @@ def check_payload(
     problems = tuple(rig.check(job.program, wiring))
     if problems:
         raise InvalidPayload(problems)
-    return Summary(shots=job.n_shots, circuits=job.n_segments)
+    return Summary(
+        shots=job.n_shots,
+        circuits=job.n_segments,
+        playing_s=job.program.shot_s * job.n_shots * len(job.spots),
+        result_bytes=job.result_bytes,
+    )
 
 
 def unpack_sweep(payload: bytes) -> Sweep:

@@ -6,8 +6,9 @@ import json
 from collections.abc import AsyncGenerator
 
 from labd.core.errors import NotFound
+from labd.identity import Caller
 from labd.rpc import convert
-from labd.rpc.caller import Context, identify
+from labd.rpc.caller import Context
 from labd.rpc.chunks import stream_bytes
 from labd.rpc.laboratory import Laboratory
 from labd.wire import iqm_server_pb2 as iqm
@@ -20,10 +21,13 @@ class Calibrations:
         self._laboratory = laboratory
 
     async def latest(
-        self, request: iqm.LatestQuantumComputerCalibrationLookupV1, context: Context
+        self,
+        request: iqm.LatestQuantumComputerCalibrationLookupV1,
+        caller: Caller,
+        context: Context,
     ) -> iqm.CalibrationMetadataV1:
         """The newest set of a quantum computer."""
-        identify(context)
+        del caller, context
         computer = self._laboratory.quantum_computer(request.qc_id)
         latest = self._laboratory.store.latest_calibration(computer.id)
         if latest is None:
@@ -31,18 +35,18 @@ class Calibrations:
         return convert.calibration_message(latest)
 
     async def get(
-        self, request: iqm.CalibrationLookupV1, context: Context
+        self, request: iqm.CalibrationLookupV1, caller: Caller, context: Context
     ) -> iqm.CalibrationMetadataV1:
         """A set's head."""
-        identify(context)
+        del caller, context
         found = self._laboratory.store.calibration(convert.uuid_of(request.id, "id"))
         return convert.calibration_message(found)
 
     async def full_data(
-        self, request: iqm.CalibrationLookupV1, context: Context
+        self, request: iqm.CalibrationLookupV1, caller: Caller, context: Context
     ) -> AsyncGenerator[bytes]:
         """A set's values as JSON, in chunks."""
-        identify(context)
+        del caller, context
         calibration_id = convert.uuid_of(request.id, "id")
         observations = self._laboratory.store.observations(calibration_id)
         head = json.dumps({"calibration_set_id": str(calibration_id)})

@@ -1,25 +1,15 @@
-"""Who calls. One function, asked by every method; users and tokens will be its business alone."""
+"""Who calls a method, and whether he may: asked before every method runs."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import replace
 from typing import Protocol
-from urllib.parse import unquote
 
-_PEER = re.compile(r"labd\.uid=(\d+)\.gid=(\d+)\.pid=(\d+)\.")
+from labd.core.access import Reach, reach
+from labd.core.errors import PermissionDenied
+from labd.identity import Caller, Identities
 
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """uid: the local user's where the connection says so; None for an anonymous one on loopback."""
-
-    uid: int | None
-
-    def __str__(self) -> str:
-        """As it stands in a job's record."""
-        return "anonymous" if self.uid is None else f"uid {self.uid}"
+Metadatum = tuple[str, str | bytes]
 
 
 class Context(Protocol):
@@ -28,13 +18,28 @@ class Context(Protocol):
     def peer(self) -> str:
         """grpc's name of the other end."""
 
-
-def identify(context: Context) -> Caller:
-    """The caller, from the name that the front gives its end of the private socket."""
-    return _caller(context.peer())
+    def invocation_metadata(self) -> tuple[Metadatum, ...] | None:
+        """What the client sent beside the request."""
 
 
-@lru_cache(maxsize=1024)
-def _caller(peer: str) -> Caller:
-    found = _PEER.search(unquote(peer))
-    return Caller(None if found is None else int(found.group(1)))
+class Gate:
+    """Lets callers in, by labd.core.access."""
+
+    def __init__(self, identities: Identities) -> None:
+        self._identities = identities
+
+    def admit(self, method: str, context: Context) -> Caller:
+        """The caller of ``package.Service/Method``. Raises Unauthenticated, PermissionDenied.
+
+        Whether what he asks for is his own is the method's business.
+        """
+        authorization = ""
+        for key, value in context.invocation_metadata() or ():
+            if key == "authorization":
+                authorization = value.decode() if isinstance(value, bytes) else value
+        caller = self._identities.identify(context.peer(), authorization)
+        user = caller.user
+        allowed = reach(method, user.role)
+        if allowed is Reach.NONE:
+            raise PermissionDenied(user.name, user.role.value, f"call {method.rpartition('/')[2]}")
+        return replace(caller, reach=allowed)

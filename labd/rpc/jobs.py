@@ -6,9 +6,10 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 from labd.core.errors import NotFound
-from labd.core.jobs import Job, JobId, JobState, JobType, NewJob
+from labd.core.jobs import Job, JobState, JobType, NewJob, Priority
+from labd.identity import Caller
 from labd.rpc import convert
-from labd.rpc.caller import Context, identify
+from labd.rpc.caller import Context
 from labd.rpc.chunks import stream_bytes, stream_file
 from labd.rpc.follow import follow_job
 from labd.rpc.intake import Intake
@@ -26,9 +27,11 @@ class Jobs:
         self._laboratory = laboratory
         self._intake = intake
 
-    async def submit(self, request: iqm.SubmitJobRequestV1, context: Context) -> iqm.JobV1:
+    async def submit(
+        self, request: iqm.SubmitJobRequestV1, caller: Caller, context: Context
+    ) -> iqm.JobV1:
         """Check a payload and queue it; the answer means that it is stored durably."""
-        caller = identify(context)
+        del context
         computer = self._laboratory.quantum_computer(request.qc_id)
         job_type = JobType(iqm.JobType.Name(request.type))
         summary = await self._intake.check(computer, job_type, request.payload)
@@ -40,29 +43,39 @@ class Jobs:
             shots=summary.shots,
             circuits=summary.circuits,
             is_timeslot=request.use_timeslot,
-            submitted_by=str(caller),
+            user_id=caller.user.id,
+            submitted_by=caller.user.name,
+            payload_bytes=len(request.payload),
+            playing_s=summary.playing_s,
+            kind="",
+            priority=Priority.NORMAL,
         )
         return self._message(await self._laboratory.desk.submit(job, request.payload))
 
-    async def get(self, request: iqm.JobLookupV1, context: Context) -> iqm.JobV1:
+    async def get(self, request: iqm.JobLookupV1, caller: Caller, context: Context) -> iqm.JobV1:
         """A job as it stands now."""
-        return self._message(self._job(request, context))
+        del context
+        job = self._laboratory.configured_job(request.id, caller)
+        return self._message(self._laboratory.desk.with_position(job))
 
     async def subscribe(
-        self, request: iqm.JobLookupV1, context: Context
+        self, request: iqm.JobLookupV1, caller: Caller, context: Context
     ) -> AsyncGenerator[iqm.JobEventV1]:
         """A job now and at every change until its end, with keepalives while it is quiet."""
-        identify(context)
-        job_id = JobId(convert.uuid_of(request.id, "id"))
+        del context
+        job_id = self._laboratory.job(request.id, caller).id
         keepalive_s = self._laboratory.config.server.keepalive_s
         jobs = follow_job(self._laboratory.desk, job_id, keepalive_s)
         async with contextlib.aclosing(jobs):
             async for job in jobs:
                 yield _KEEPALIVE if job is None else iqm.JobEventV1(update=self._message(job))
 
-    async def payload(self, request: iqm.JobLookupV1, context: Context) -> AsyncGenerator[bytes]:
+    async def payload(
+        self, request: iqm.JobLookupV1, caller: Caller, context: Context
+    ) -> AsyncGenerator[bytes]:
         """The payload as it was submitted."""
-        job = self._job(request, context)
+        del context
+        job = self._laboratory.job(request.id, caller)
         payload = self._laboratory.store.payload(job)
         chunk_bytes = self._laboratory.config.server.chunk_bytes
         if isinstance(payload, bytes):
@@ -75,12 +88,14 @@ class Jobs:
             async for chunk in chunks:
                 yield chunk
 
-    async def results(self, request: iqm.JobLookupV1, context: Context) -> AsyncGenerator[bytes]:
+    async def results(
+        self, request: iqm.JobLookupV1, caller: Caller, context: Context
+    ) -> AsyncGenerator[bytes]:
         """The results of a completed job."""
-        job = self._job(request, context)
+        job = self._laboratory.job(request.id, caller)
         path = self._laboratory.store.result_path(job.id)
         if job.state is not JobState.COMPLETED or not path.exists():
-            raise NotFound("results of job", str(job.id), _why_no_results(job))
+            raise NotFound("results of job", str(job.id), self._why_no_results(job))
         if path.stat().st_size > SEND_BUFFER_BYTES:
             widen_send_buffer(context.peer())
         chunks = stream_file(path, self._laboratory.config.server.chunk_bytes)
@@ -88,27 +103,23 @@ class Jobs:
             async for chunk in chunks:
                 yield chunk
 
-    async def cancel(self, request: iqm.JobLookupV1, context: Context) -> iqm.JobV1:
+    async def cancel(self, request: iqm.JobLookupV1, caller: Caller, context: Context) -> iqm.JobV1:
         """Cancel a queued job at once; ask for the cancelling of a running one."""
-        caller = identify(context)
-        job_id = JobId(convert.uuid_of(request.id, "id"))
-        return self._message(await self._laboratory.desk.cancel(job_id, str(caller)))
+        del context
+        job_id = self._laboratory.configured_job(request.id, caller).id
+        return self._message(await self._laboratory.desk.cancel(job_id, caller.user.name))
 
-    def _job(self, request: iqm.JobLookupV1, context: Context) -> Job:
-        identify(context)
-        return self._laboratory.store.job(JobId(convert.uuid_of(request.id, "id")))
+    def _why_no_results(self, job: Job) -> str:
+        match job.state:
+            case JobState.IN_QUEUE:
+                position = self._laboratory.desk.queue_position(job)
+                return f"it is queued at position {position}; subscribe and wait for its end"
+            case JobState.EXECUTING:
+                return "it is executing; subscribe and wait for its end"
+            case JobState.COMPLETED:
+                return "their file is gone"
+            case _:
+                return f"it is {job.state.value}: {job.error or 'no reason was given'}"
 
     def _message(self, job: Job) -> iqm.JobV1:
         return convert.job_message(job, self._laboratory.quantum_computer_message(job.qc_id))
-
-
-def _why_no_results(job: Job) -> str:
-    match job.state:
-        case JobState.IN_QUEUE:
-            return f"it is queued at position {job.queue_position}; subscribe and wait for its end"
-        case JobState.EXECUTING:
-            return "it is executing; subscribe and wait for its end"
-        case JobState.COMPLETED:
-            return "their file is gone"
-        case _:
-            return f"it is {job.state.value}: {job.error or 'no reason was given'}"

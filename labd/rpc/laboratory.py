@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from labd.config import Config, QuantumComputer
 from labd.core.errors import NotFound
-from labd.core.jobs import QcId
+from labd.core.jobs import Job, JobId, QcId
 from labd.desk import Desk
+from labd.identity import Caller
 from labd.rpc import convert
 from labd.store.store import Store
 from labd.supervisor import Supervisor
@@ -50,6 +51,28 @@ class Laboratory:
     def _known(self) -> str:
         aliases = ", ".join(computer.alias for computer in self.config.quantum_computers)
         return f"labd serves {aliases}"
+
+    def job(self, lookup: iqm.Uuid, caller: Caller) -> Job:
+        """A job that the caller may see, without its queue position.
+
+        Raises InvalidArgument; NotFound for one that does not exist and for one that is not his:
+        the same answer after the same work, so that ids cannot be probed.
+        """
+        job_id = JobId(convert.uuid_of(lookup, "id"))
+        job = self.store.job_record(job_id)
+        if job is None or not caller.reaches(job.user_id):
+            raise NotFound("job", str(job_id))
+        return job
+
+    def configured_job(self, lookup: iqm.Uuid, caller: Caller) -> Job:
+        """As `job`; raises NotFound also when its quantum computer is not configured any more."""
+        job = self.job(lookup, caller)
+        if job.qc_id not in self._computers:
+            alias, _ = self.store.quantum_computer_name(job.qc_id)
+            raise NotFound(
+                "quantum computer", alias, f"it is not configured any more; {self._known()}"
+            )
+        return job
 
     def quantum_computer_message(self, qc_id: QcId) -> iqm.QuantumComputerV1:
         """A quantum computer of the configuration, or of an old job's."""

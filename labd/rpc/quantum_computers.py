@@ -10,8 +10,9 @@ from labd.chip_files import Json, JsonObject
 from labd.config import QuantumComputer
 from labd.core.errors import InvalidArgument, NotFound
 from labd.core.station_description import channel_properties, dut_fields
+from labd.identity import Caller
 from labd.payloads.settings import Observation, pack_settings_resource
-from labd.rpc.caller import Context, identify
+from labd.rpc.caller import Context
 from labd.rpc.chunks import stream_bytes
 from labd.rpc.laboratory import Laboratory
 from labd.wire import iqm_server_pb2 as iqm
@@ -34,10 +35,10 @@ class QuantumComputers:
         self._laboratory = laboratory
 
     async def get(
-        self, request: iqm.QuantumComputerLookupV1, context: Context
+        self, request: iqm.QuantumComputerLookupV1, caller: Caller, context: Context
     ) -> iqm.QuantumComputerV1:
         """One quantum computer, by id or alias."""
-        identify(context)
+        del caller, context
         match request.WhichOneof("lookup"):
             case "id":
                 computer = self._laboratory.quantum_computer(request.id)
@@ -48,11 +49,10 @@ class QuantumComputers:
         return self._laboratory.quantum_computer_message(computer.id)
 
     async def list(
-        self, request: iqm.ListQuantumComputerFiltersV1, context: Context
+        self, request: iqm.ListQuantumComputerFiltersV1, caller: Caller, context: Context
     ) -> iqm.QuantumComputersListV1:
         """All of them, in the order of the configuration."""
-        del request
-        identify(context)
+        del request, caller, context
         return iqm.QuantumComputersListV1(
             items=[
                 self._laboratory.quantum_computer_message(computer.id)
@@ -61,10 +61,10 @@ class QuantumComputers:
         )
 
     async def resource(
-        self, request: iqm.QuantumComputerResourceLookupV1, context: Context
+        self, request: iqm.QuantumComputerResourceLookupV1, caller: Caller, context: Context
     ) -> AsyncGenerator[bytes]:
         """One of RESOURCES, in chunks."""
-        identify(context)
+        del caller, context
         computer = self._laboratory.quantum_computer(request.qc_id)
         data = self._resource(computer, request.resource_name)
         async for chunk in stream_bytes(data, self._laboratory.config.server.chunk_bytes):

@@ -23,6 +23,14 @@ CODES: Mapping[type[errors.Refusal], grpc.StatusCode] = {
     errors.JobDeleted: grpc.StatusCode.ABORTED,
     errors.ServerStopping: grpc.StatusCode.ABORTED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
+    errors.QuotaExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.NoBookedTimeslots: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.TimeslotRequired: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.OutlastsTimeslot: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.Conflict: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.IdempotencyKeyReused: grpc.StatusCode.ALREADY_EXISTS,
 }
 
 MAX_SENTENCE_BYTES = 1000

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from labd.core.errors import JobAlreadyFinal, NotFound
-from labd.core.jobs import Job, JobEvent, JobId, JobState, JobType, NewJob, QcId
+from labd.core.jobs import Job, JobEvent, JobId, JobState, JobType, NewJob, Priority, QcId
 
 _COLUMNS = (
-    "seq, id, qc_id, job_type, state, shots, circuits, is_timeslot, submitted_by, error,"
-    " created_at_ns, updated_at_ns, started_at_ns, ended_at_ns, cancel_requested_at_ns"
+    "seq, id, qc_id, job_type, state, shots, circuits, is_timeslot, user_id, submitted_by, error,"
+    " created_at_ns, updated_at_ns, started_at_ns, ended_at_ns, cancel_requested_at_ns, priority,"
+    " share_tag_s, hold_note, payload_bytes, result_bytes, calibration_set_id"
 )
 Row = tuple[
     int,
@@ -29,6 +30,7 @@ Row = tuple[
     int,
     int,
     int,
+    int,
     str,
     str | None,
     int,
@@ -36,6 +38,12 @@ Row = tuple[
     int | None,
     int | None,
     int | None,
+    int,
+    float,
+    str | None,
+    int,
+    int,
+    bytes | None,
 ]
 
 
@@ -49,13 +57,20 @@ def _job(row: Row, queue_position: int | None = None) -> Job:
         shots=row[5],
         circuits=row[6],
         is_timeslot=bool(row[7]),
-        submitted_by=row[8],
-        error=row[9],
-        created_at_ns=row[10],
-        updated_at_ns=row[11],
-        started_at_ns=row[12],
-        ended_at_ns=row[13],
-        cancel_requested_at_ns=row[14],
+        user_id=row[8],
+        submitted_by=row[9],
+        error=row[10],
+        created_at_ns=row[11],
+        updated_at_ns=row[12],
+        started_at_ns=row[13],
+        ended_at_ns=row[14],
+        cancel_requested_at_ns=row[15],
+        priority=Priority(row[16]),
+        share_tag_s=row[17],
+        hold_note=row[18],
+        payload_bytes=row[19],
+        result_bytes=row[20],
+        calibration_set_id=None if row[21] is None else UUID(bytes=row[21]),
         queue_position=queue_position,
     )
 
@@ -98,9 +113,9 @@ def insert_jobs(db: sqlite3.Connection, submissions: Sequence[Submission]) -> li
         queues[each.job.qc_id] += 1
     _insert_many(
         db,
-        "INSERT INTO jobs (seq, id, qc_id, job_type, shots, circuits, is_timeslot, submitted_by,"
-        " created_at_ns, updated_at_ns)",
-        [_new_row(job) for job in inserted],
+        "INSERT INTO jobs (seq, id, qc_id, job_type, shots, circuits, is_timeslot, user_id,"
+        " submitted_by, payload_bytes, playing_s, kind, priority, created_at_ns, updated_at_ns)",
+        [_new_row(job, each.job) for job, each in zip(inserted, submissions, strict=True)],
     )
     _insert_many(
         db,
@@ -115,7 +130,7 @@ def insert_jobs(db: sqlite3.Connection, submissions: Sequence[Submission]) -> li
 
 
 def _insert_many(
-    db: sqlite3.Connection, statement: str, rows: Sequence[tuple[int | str | bytes, ...]]
+    db: sqlite3.Connection, statement: str, rows: Sequence[tuple[int | float | str | bytes, ...]]
 ) -> None:
     if rows:
         marks = f"({', '.join('?' * len(rows[0]))})"
@@ -123,7 +138,7 @@ def _insert_many(
         db.execute(f"{statement} VALUES {values}", [value for row in rows for value in row])
 
 
-def _new_row(job: Job) -> tuple[int | str | bytes, ...]:
+def _new_row(job: Job, new: NewJob) -> tuple[int | float | str | bytes, ...]:
     return (
         job.seq,
         job.id.bytes,
@@ -132,7 +147,12 @@ def _new_row(job: Job) -> tuple[int | str | bytes, ...]:
         job.shots,
         job.circuits,
         int(job.is_timeslot),
+        job.user_id,
         job.submitted_by,
+        job.payload_bytes,
+        new.playing_s,
+        new.kind,
+        int(job.priority),
         job.created_at_ns,
         job.updated_at_ns,
     )
@@ -149,6 +169,7 @@ def _new_job(submission: Submission, seq: int, queue_position: int) -> Job:
         shots=job.shots,
         circuits=job.circuits,
         is_timeslot=job.is_timeslot,
+        user_id=job.user_id,
         submitted_by=job.submitted_by,
         error=None,
         created_at_ns=submission.now_ns,
@@ -156,6 +177,12 @@ def _new_job(submission: Submission, seq: int, queue_position: int) -> Job:
         started_at_ns=None,
         ended_at_ns=None,
         cancel_requested_at_ns=None,
+        priority=job.priority,
+        share_tag_s=0.0,
+        hold_note=None,
+        payload_bytes=job.payload_bytes,
+        result_bytes=0,
+        calibration_set_id=None,
         queue_position=queue_position,
     )
 

@@ -140,3 +140,215 @@ def m001_jobs_and_calibrations(db: Database) -> None:
     """The first schema."""
     for statement in (*_TABLES_1, *_TRIGGERS_1):
         db.conn.execute(statement)
+
+
+# ---- users, limits, timeslots, the order of the queue, audit
+
+_TABLES_2 = (
+    # The counters are kept by triggers, so that a limit is checked without counting rows.
+    """CREATE TABLE users (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 32),
+        role TEXT NOT NULL CHECK (role IN ('user', 'operator', 'admin')),
+        uid INTEGER UNIQUE,
+        is_enabled INTEGER NOT NULL DEFAULT 1 CHECK (is_enabled IN (0, 1)),
+        note TEXT NOT NULL DEFAULT '',
+        created_at_ns INTEGER NOT NULL,
+        n_queued INTEGER NOT NULL DEFAULT 0 CHECK (n_queued >= 0),
+        queued_payload_bytes INTEGER NOT NULL DEFAULT 0 CHECK (queued_payload_bytes >= 0),
+        queued_shots INTEGER NOT NULL DEFAULT 0 CHECK (queued_shots >= 0),
+        result_bytes INTEGER NOT NULL DEFAULT 0 CHECK (result_bytes >= 0)
+    ) STRICT""",
+    # hash: SHA-256 of the secret, which has 256 random bits.
+    """CREATE TABLE tokens (
+        id TEXT PRIMARY KEY,
+        user_id INTEGER NOT NULL REFERENCES users (id),
+        hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+        note TEXT NOT NULL,
+        created_at_ns INTEGER NOT NULL,
+        expires_at_ns INTEGER,
+        last_used_at_ns INTEGER,
+        revoked_at_ns INTEGER
+    ) STRICT, WITHOUT ROWID""",
+    # Either a user's or a role's. value NULL: unlimited.
+    """CREATE TABLE limits (
+        user_id INTEGER REFERENCES users (id),
+        role TEXT CHECK (role IN ('user', 'operator', 'admin')),
+        name TEXT NOT NULL,
+        value REAL CHECK (value >= 0),
+        CHECK ((user_id IS NULL) <> (role IS NULL))
+    ) STRICT""",
+    "CREATE UNIQUE INDEX limits_of_user ON limits (user_id, name) WHERE user_id IS NOT NULL",
+    "CREATE UNIQUE INDEX limits_of_role ON limits (role, name) WHERE role IS NOT NULL",
+    """CREATE TABLE timeslots (
+        id BLOB PRIMARY KEY CHECK (length(id) = 16),
+        qc_id BLOB NOT NULL REFERENCES quantum_computers (id),
+        user_id INTEGER NOT NULL REFERENCES users (id),
+        start_ns INTEGER NOT NULL,
+        end_ns INTEGER NOT NULL,
+        note TEXT NOT NULL,
+        booked_by TEXT NOT NULL,
+        booked_at_ns INTEGER NOT NULL,
+        cancelled_at_ns INTEGER,
+        CHECK (start_ns < end_ns)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX timeslots_of_qc ON timeslots (qc_id, end_ns) WHERE cancelled_at_ns IS NULL",
+    "ALTER TABLE quantum_computers ADD COLUMN mode TEXT NOT NULL DEFAULT 'RUNNING'"
+    " CHECK (mode IN ('RUNNING', 'PAUSED', 'DRAINING'))",
+    "ALTER TABLE quantum_computers ADD COLUMN mode_note TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE quantum_computers ADD COLUMN mode_by TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE quantum_computers ADD COLUMN mode_since_ns INTEGER",
+    # The queue's order (labd.core.queue_order): class, then tag, then seq. virtual_s is the tag of
+    # the job that started last; shares holds every user's last tag.
+    "ALTER TABLE quantum_computers ADD COLUMN virtual_s REAL NOT NULL DEFAULT 0",
+    """CREATE TABLE shares (
+        qc_id BLOB NOT NULL REFERENCES quantum_computers (id),
+        user_id INTEGER NOT NULL REFERENCES users (id),
+        last_tag_s REAL NOT NULL,
+        PRIMARY KEY (qc_id, user_id)
+    ) STRICT, WITHOUT ROWID""",
+    "ALTER TABLE jobs ADD COLUMN user_id INTEGER REFERENCES users (id)",
+    "ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 2 CHECK (priority IN (1, 2, 3))",
+    "ALTER TABLE jobs ADD COLUMN share_tag_s REAL NOT NULL DEFAULT 0",
+    "ALTER TABLE jobs ADD COLUMN hold_note TEXT",
+    "ALTER TABLE jobs ADD COLUMN payload_bytes INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE jobs ADD COLUMN result_bytes INTEGER NOT NULL DEFAULT 0",
+    # playing_s: the compiled duration. kind: equal for jobs that are expected to run equally long.
+    "ALTER TABLE jobs ADD COLUMN playing_s REAL NOT NULL DEFAULT 0",
+    "ALTER TABLE jobs ADD COLUMN kind TEXT NOT NULL DEFAULT ''",
+    # What was foretold when the job was stored: how long it runs, when it starts.
+    "ALTER TABLE jobs ADD COLUMN run_p50_s REAL",
+    "ALTER TABLE jobs ADD COLUMN run_p90_s REAL",
+    "ALTER TABLE jobs ADD COLUMN start_p50_ns INTEGER",
+    "ALTER TABLE jobs ADD COLUMN start_p90_ns INTEGER",
+    "ALTER TABLE jobs ADD COLUMN calibration_set_id BLOB",
+    """CREATE TABLE job_tags (
+        tag TEXT NOT NULL,
+        job_seq INTEGER NOT NULL REFERENCES jobs (seq) ON DELETE CASCADE,
+        PRIMARY KEY (tag, job_seq)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX job_tags_of_job ON job_tags (job_seq)",
+    # No reference to jobs: the key of a deleted job is still used up.
+    """CREATE TABLE idempotency_keys (
+        user_id INTEGER NOT NULL REFERENCES users (id),
+        key TEXT NOT NULL,
+        job_id BLOB NOT NULL,
+        request_hash BLOB NOT NULL,
+        at_ns INTEGER NOT NULL,
+        PRIMARY KEY (user_id, key)
+    ) STRICT, WITHOUT ROWID""",
+    "DROP INDEX jobs_queued",
+    "CREATE INDEX jobs_queued ON jobs (qc_id, priority DESC, share_tag_s, seq)"
+    " WHERE state = 'IN_QUEUE'",
+    "CREATE INDEX jobs_queued_of_user ON jobs (qc_id, user_id, priority DESC, share_tag_s, seq)"
+    " WHERE state = 'IN_QUEUE'",
+    "CREATE INDEX jobs_of_user ON jobs (user_id, seq)",
+    "CREATE INDEX jobs_of_qc ON jobs (qc_id, seq)",
+    "CREATE INDEX jobs_of_state ON jobs (state, seq)",
+    "CREATE INDEX jobs_ended_of_user ON jobs (user_id, ended_at_ns, started_at_ns)"
+    " WHERE ended_at_ns IS NOT NULL",
+    "ALTER TABLE calibration_sets ADD COLUMN parent_id BLOB",
+    "ALTER TABLE calibration_sets ADD COLUMN author TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE calibration_sets ADD COLUMN note TEXT NOT NULL DEFAULT ''",
+    """CREATE TABLE calibration_activations (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        qc_id BLOB NOT NULL REFERENCES quantum_computers (id),
+        set_id BLOB NOT NULL,
+        at_ns INTEGER NOT NULL,
+        by_user TEXT NOT NULL,
+        note TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX calibration_activations_of_qc ON calibration_activations (qc_id, seq)",
+    """CREATE TABLE audit (
+        number INTEGER PRIMARY KEY,
+        at_ns INTEGER NOT NULL,
+        user TEXT NOT NULL,
+        credential TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        action TEXT NOT NULL,
+        object TEXT NOT NULL,
+        details TEXT NOT NULL,
+        previous_hash BLOB NOT NULL CHECK (length(previous_hash) = 32),
+        hash BLOB NOT NULL CHECK (length(hash) = 32)
+    ) STRICT""",
+    "CREATE INDEX audit_of_user ON audit (user, number)",
+    "CREATE INDEX audit_of_object ON audit (object, number)",
+)
+
+_OVERLAP = """EXISTS (SELECT 1 FROM timeslots AS other
+    WHERE other.qc_id = new.qc_id AND other.id <> new.id AND other.cancelled_at_ns IS NULL
+    AND other.start_ns < new.end_ns AND other.end_ns > new.start_ns)"""
+_USES = """n_queued = n_queued {sign} 1,
+    queued_payload_bytes = queued_payload_bytes {sign} {row}.payload_bytes,
+    queued_shots = queued_shots {sign} {row}.shots * MAX({row}.circuits, 1)"""
+
+_TRIGGERS_2 = (
+    _refuse(
+        "timeslots_no_overlap",
+        "INSERT ON timeslots",
+        "timeslots overlap",
+        f"new.cancelled_at_ns IS NULL AND {_OVERLAP}",
+    ),
+    _refuse(
+        "timeslots_no_later_overlap",
+        "UPDATE ON timeslots",
+        "timeslots overlap",
+        f"new.cancelled_at_ns IS NULL AND {_OVERLAP}",
+    ),
+    _refuse("audit_no_update", "UPDATE ON audit", "audit is append-only"),
+    _refuse("audit_no_delete", "DELETE ON audit", "audit is append-only"),
+    _refuse(
+        "activations_no_update", "UPDATE ON calibration_activations", "activations are append-only"
+    ),
+    _refuse(
+        "activations_no_delete", "DELETE ON calibration_activations", "activations are append-only"
+    ),
+    "CREATE TRIGGER jobs_used AFTER INSERT ON jobs WHEN new.state = 'IN_QUEUE' BEGIN"
+    f" UPDATE users SET {_USES.format(sign='+', row='new')} WHERE id = new.user_id; END",
+    "CREATE TRIGGER jobs_freed AFTER UPDATE OF state ON jobs WHEN old.state = 'IN_QUEUE' BEGIN"
+    f" UPDATE users SET {_USES.format(sign='-', row='old')} WHERE id = old.user_id; END",
+    "CREATE TRIGGER jobs_removed AFTER DELETE ON jobs WHEN old.state = 'IN_QUEUE' BEGIN"
+    f" UPDATE users SET {_USES.format(sign='-', row='old')} WHERE id = old.user_id; END",
+    "CREATE TRIGGER results_stored AFTER UPDATE OF result_bytes ON jobs BEGIN"
+    " UPDATE users SET result_bytes = result_bytes + new.result_bytes - old.result_bytes"
+    " WHERE id = new.user_id; END",
+    "CREATE TRIGGER results_removed AFTER DELETE ON jobs WHEN old.result_bytes > 0 BEGIN"
+    " UPDATE users SET result_bytes = result_bytes - old.result_bytes WHERE id = old.user_id; END",
+)
+
+
+@_MIGRATIONS()
+def m002_users_and_order(db: Database) -> None:
+    """Users, limits, timeslots, a fair queue, audit. Jobs keep the callers they had, as users."""
+    for statement in _TABLES_2:
+        db.conn.execute(statement)
+    for (caller,) in db.conn.execute("SELECT DISTINCT submitted_by FROM jobs").fetchall():
+        uid = int(caller.removeprefix("uid ")) if caller.startswith("uid ") else None
+        name = "anonymous" if uid is None else f"uid{uid}"
+        created = db.conn.execute(
+            "INSERT INTO users (name, role, uid, created_at_ns)"
+            " SELECT ?, 'user', ?, MIN(created_at_ns) FROM jobs WHERE submitted_by = ?",
+            (name, uid, caller),
+        )
+        db.conn.execute(
+            "UPDATE jobs SET user_id = ?, submitted_by = ? WHERE submitted_by = ?",
+            (created.lastrowid, name, caller),
+        )
+    db.conn.execute(
+        "UPDATE jobs SET payload_bytes = COALESCE((SELECT length(payload) FROM job_payloads"
+        " WHERE job_seq = jobs.seq), 0)"
+    )
+    db.conn.execute("UPDATE jobs SET run_p50_s = 1, run_p90_s = 1 WHERE state = 'IN_QUEUE'")
+    db.conn.execute(
+        "UPDATE users SET (n_queued, queued_payload_bytes, queued_shots) ="
+        " (SELECT COUNT(*), COALESCE(SUM(payload_bytes), 0),"
+        " COALESCE(SUM(shots * MAX(circuits, 1)), 0)"
+        " FROM jobs WHERE user_id = users.id AND state = 'IN_QUEUE')"
+    )
+    db.conn.execute(
+        "INSERT INTO calibration_activations (qc_id, set_id, at_ns, by_user, note)"
+        " SELECT qc_id, id, created_at_ns, '', 'first set' FROM calibration_sets WHERE seq IN"
+        " (SELECT MAX(seq) FROM calibration_sets GROUP BY qc_id)"
+    )
+    for statement in _TRIGGERS_2:
+        db.conn.execute(statement)

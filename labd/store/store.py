@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from labd.core.access import Role, User
 from labd.core.errors import NotFound, Unavailable
 from labd.core.jobs import Job, JobEvent, JobId, JobState, NewJob, QcId, uuid7
-from labd.store import calibrations, jobs
+from labd.store import calibrations, jobs, people
 from labd.store.database import Batched, Writer, open_database, open_reader, storage_sentence
 from labd.store.files import StateDirectory
 from labd.store.schema import migrate
@@ -84,6 +85,11 @@ class Store:
     def put_calibration(self, calibration: calibrations.CalibrationSet, observations: str) -> None:
         """Store a calibration set. Blocks. Raises sqlite3.IntegrityError for an id that exists."""
         self._writer.call(lambda db: calibrations.insert_calibration(db, calibration, observations))
+
+    def ensure_local_user(self, uid: int, name: str, role: Role) -> User:
+        """The user that a local account is, made if need be. Blocks."""
+        now_ns = self._clock_ns()
+        return self._writer.call(lambda db: people.ensure_local_user(db, uid, name, role, now_ns))
 
     # ---- changes
 

@@ -22,22 +22,125 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from labd.wire import iqm_server_pb2 as labd_dot_wire_dot_iqm__server__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13labd/wire/lab.proto\x12\x07labd.v1\x1a\x1alabd/wire/iqm_server.proto\"/\n\x0fListJobsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\r\n\x05\x61lias\x18\x02 \x01(\t\"0\n\rListJobsReply\x12\x1f\n\x04jobs\x18\x01 \x03(\x0b\x32\x11.iqm.server.JobV1\"3\n\x08Progress\x12\x12\n\nshots_done\x18\x01 \x01(\x04\x12\x13\n\x0bshots_total\x18\x02 \x01(\x04\x32\x82\x01\n\x03Lab\x12<\n\x08ListJobs\x12\x18.labd.v1.ListJobsRequest\x1a\x16.labd.v1.ListJobsReply\x12=\n\rWatchProgress\x12\x17.iqm.server.JobLookupV1\x1a\x11.labd.v1.Progress0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13labd/wire/lab.proto\x12\x07labd.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alabd/wire/iqm_server.proto\"\x8b\x01\n\x10SubmitJobRequest\x12+\n\x03job\x18\x01 \x01(\x0b\x32\x1e.iqm.server.SubmitJobRequestV1\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12#\n\x08priority\x18\x04 \x01(\x0e\x32\x11.labd.v1.Priority\"\xa9\x01\n\nJobSummary\x12\x1e\n\x03job\x18\x01 \x01(\x0b\x32\x11.iqm.server.JobV1\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12#\n\x08priority\x18\x04 \x01(\x0e\x32\x11.labd.v1.Priority\x12\x14\n\x0cuse_timeslot\x18\x05 \x01(\x08\x12\x16\n\thold_note\x18\x06 \x01(\tH\x00\x88\x01\x01\x42\x0c\n\n_hold_note\"\xe2\x01\n\x0fListJobsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0e\n\x06states\x18\x03 \x03(\t\x12\x0c\n\x04user\x18\x04 \x01(\t\x12\x0c\n\x04type\x18\x05 \x01(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12\x30\n\x0c\x63reated_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcreated_until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npage_token\x18\t \x01(\t\"K\n\rListJobsReply\x12!\n\x04jobs\x18\x01 \x03(\x0b\x32\x13.labd.v1.JobSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"_\n\x08JobEvent\x12\r\n\x05state\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x05\x65rror\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_error\"\x92\x02\n\x07Waiting\x12#\n\x04kind\x18\x01 \x01(\x0e\x32\x15.labd.v1.Waiting.Kind\x12\x10\n\x08sentence\x18\x02 \x01(\t\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa4\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bJOBS_BEFORE\x10\x01\x12\x0c\n\x08TIMESLOT\x10\x02\x12\x10\n\x0cOWN_TIMESLOT\x10\x03\x12\x0c\n\x08OUTLASTS\x10\x04\x12\x0c\n\x08JOB_HELD\x10\x05\x12\x10\n\x0cMACHINE_HELD\x10\x06\x12\x08\n\x04RACK\x10\x07\x12\x0f\n\x0b\x43\x41LIBRATION\x10\x08\x12\x0c\n\x08STARTING\x10\t\"\x8e\x01\n\x08\x45stimate\x12-\n\tstart_p50\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tstart_p90\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trun_p50_s\x18\x03 \x01(\x01\x12\x11\n\trun_p90_s\x18\x04 \x01(\x01\"\xfb\x02\n\nJobDetails\x12$\n\x07summary\x18\x01 \x01(\x0b\x32\x13.labd.v1.JobSummary\x12!\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x11.labd.v1.JobEvent\x12!\n\x07waiting\x18\x03 \x01(\x0b\x32\x10.labd.v1.Waiting\x12#\n\x08\x65stimate\x18\x04 \x01(\x0b\x32\x11.labd.v1.Estimate\x12\x34\n\ttimings_s\x18\x05 \x03(\x0b\x32!.labd.v1.JobDetails.TimingsSEntry\x12\x15\n\rpayload_bytes\x18\x06 \x01(\x04\x12\x14\n\x0cresult_bytes\x18\x07 \x01(\x04\x12\x31\n\x12\x63\x61libration_set_id\x18\x08 \x01(\x0b\x32\x10.iqm.server.UuidH\x00\x88\x01\x01\x1a/\n\rTimingsSEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x15\n\x13_calibration_set_id\"<\n\x0eHoldJobRequest\x12\x1c\n\x02id\x18\x01 \x01(\x0b\x32\x10.iqm.server.Uuid\x12\x0c\n\x04note\x18\x02 \x01(\t\"W\n\x12SetPriorityRequest\x12\x1c\n\x02id\x18\x01 \x01(\x0b\x32\x10.iqm.server.Uuid\x12#\n\x08priority\x18\x02 \x01(\x0e\x32\x11.labd.v1.Priority\"<\n\x0eSetTagsRequest\x12\x1c\n\x02id\x18\x01 \x01(\x0b\x32\x10.iqm.server.Uuid\x12\x0c\n\x04tags\x18\x02 \x03(\t\"\x07\n\x05\x45mpty\"3\n\x08Progress\x12\x12\n\nshots_done\x18\x01 \x01(\x04\x12\x13\n\x0bshots_total\x18\x02 \x01(\x04\"-\n\x0eMachineRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\"\xce\x03\n\x07Machine\x12\x37\n\x10quantum_computer\x18\x01 \x01(\x0b\x32\x1d.iqm.server.QuantumComputerV1\x12\"\n\x04mode\x18\x02 \x01(\x0e\x32\x14.labd.v1.MachineMode\x12\x0c\n\x04note\x18\x03 \x01(\t\x12\x12\n\nchanged_by\x18\x04 \x01(\t\x12.\n\nchanged_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrack_state\x18\x06 \x01(\t\x12\x11\n\track_what\x18\x07 \x01(\t\x12\x10\n\x08n_queued\x18\x08 \x01(\r\x12*\n\x0brunning_job\x18\t \x01(\x0b\x32\x10.iqm.server.UuidH\x00\x88\x01\x01\x12+\n\x10\x63urrent_timeslot\x18\n \x01(\x0b\x32\x11.labd.v1.Timeslot\x12(\n\rnext_timeslot\x18\x0b \x01(\x0b\x32\x11.labd.v1.Timeslot\x12\x31\n\x12\x63\x61libration_set_id\x18\x0c \x01(\x0b\x32\x10.iqm.server.UuidH\x01\x88\x01\x01\x42\x0e\n\x0c_running_jobB\x15\n\x13_calibration_set_id\"\xbf\x01\n\nConnection\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x12\n\ncredential\x18\x02 \x01(\t\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_call_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tlast_call\x18\x06 \x01(\t\x12\x0f\n\x07n_calls\x18\x07 \x01(\r\"@\n\x14ListConnectionsReply\x12(\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32\x13.labd.v1.Connection\"\x9d\x01\n\x04User\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1b\n\x04role\x18\x02 \x01(\x0e\x32\r.labd.v1.Role\x12\x10\n\x03uid\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x12\n\nis_enabled\x18\x04 \x01(\x08\x12\x0c\n\x04note\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\n\x04_uid\"\x99\x01\n\x0ePutUserRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1b\n\x04role\x18\x02 \x01(\x0e\x32\r.labd.v1.Role\x12\x10\n\x03uid\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x17\n\nis_enabled\x18\x04 \x01(\x08H\x01\x88\x01\x01\x12\x11\n\x04note\x18\x05 \x01(\tH\x02\x88\x01\x01\x42\x06\n\x04_uidB\r\n\x0b_is_enabledB\x07\n\x05_note\".\n\x0eListUsersReply\x12\x1c\n\x05users\x18\x01 \x03(\x0b\x32\r.labd.v1.User\"N\n\x0bWhoAmIReply\x12\x1b\n\x04user\x18\x01 \x01(\x0b\x32\r.labd.v1.User\x12\x12\n\ncredential\x18\x02 \x01(\t\x12\x0e\n\x06origin\x18\x03 \x01(\t\"`\n\x12\x43reateTokenRequest\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"A\n\x10\x43reateTokenReply\x12\x1d\n\x05token\x18\x01 \x01(\x0b\x32\x0e.labd.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\xf1\x01\n\x05Token\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"!\n\x11ListTokensRequest\x12\x0c\n\x04user\x18\x01 \x01(\t\"1\n\x0fListTokensReply\x12\x1e\n\x06tokens\x18\x01 \x03(\x0b\x32\x0e.labd.v1.Token\" \n\x12RevokeTokenRequest\x12\n\n\x02id\x18\x01 \x01(\t\"Q\n\x05Limit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\x05limit\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04used\x18\x03 \x01(\x01\x12\x0e\n\x06source\x18\x04 \x01(\tB\x08\n\x06_limit\" \n\x10GetLimitsRequest\x12\x0c\n\x04user\x18\x01 \x01(\t\">\n\x0eGetLimitsReply\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x1e\n\x06limits\x18\x02 \x03(\x0b\x32\x0e.labd.v1.Limit\"\x8b\x01\n\x0fSetLimitRequest\x12\x0e\n\x04user\x18\x01 \x01(\tH\x00\x12\x1d\n\x04role\x18\x02 \x01(\x0e\x32\r.labd.v1.RoleH\x00\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x12\n\x05limit\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x0cis_unlimited\x18\x05 \x01(\x08\x42\x07\n\x05whoseB\x08\n\x06_limit\"\xb7\x01\n\x08Timeslot\x12\x1c\n\x02id\x18\x01 \x01(\x0b\x32\x10.iqm.server.Uuid\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0c\n\x04user\x18\x03 \x01(\t\x12)\n\x05start\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04note\x18\x06 \x01(\t\x12\x0e\n\x06is_own\x18\x07 \x01(\x08\"\x88\x01\n\x14ListTimeslotsRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12.\n\nends_after\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rbegins_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x12ListTimeslotsReply\x12$\n\ttimeslots\x18\x01 \x03(\x0b\x32\x11.labd.v1.Timeslot\"\x94\x01\n\x13\x42ookTimeslotRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04note\x18\x05 \x01(\t\"\xa5\x01\n\x15\x43hangeTimeslotRequest\x12\x1c\n\x02id\x18\x01 \x01(\x0b\x32\x10.iqm.server.Uuid\x12)\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\x04note\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_note\"5\n\x15\x43\x61ncelTimeslotRequest\x12\x1c\n\x02id\x18\x01 \x01(\x0b\x32\x10.iqm.server.Uuid\"\xc2\x01\n\x0e\x43\x61librationSet\x12/\n\x04head\x18\x01 \x01(\x0b\x32!.iqm.server.CalibrationMetadataV1\x12(\n\tparent_id\x18\x02 \x01(\x0b\x32\x10.iqm.server.UuidH\x00\x88\x01\x01\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x11\n\tis_active\x18\x05 \x01(\x08\x12\x16\n\x0en_observations\x18\x06 \x01(\rB\x0c\n\n_parent_id\"\x85\x01\n\x18ImportCalibrationRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x14\n\x0cobservations\x18\x02 \x01(\x0c\x12(\n\tparent_id\x18\x03 \x01(\x0b\x32\x10.iqm.server.UuidH\x00\x88\x01\x01\x12\x0c\n\x04note\x18\x04 \x01(\tB\x0c\n\n_parent_id\"K\n\x17ListCalibrationsRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x15ListCalibrationsReply\x12%\n\x04sets\x18\x01 \x03(\x0b\x32\x17.labd.v1.CalibrationSet\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"]\n\x17\x44iffCalibrationsRequest\x12 \n\x06old_id\x18\x01 \x01(\x0b\x32\x10.iqm.server.Uuid\x12 \n\x06new_id\x18\x02 \x01(\x0b\x32\x10.iqm.server.Uuid\"i\n\x11ObservationChange\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x15\n\x08old_json\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08new_json\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x0b\n\t_old_jsonB\x0b\n\t_new_json\"D\n\x15\x44iffCalibrationsReply\x12+\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1a.labd.v1.ObservationChange\"H\n\x1a\x41\x63tivateCalibrationRequest\x12\x1c\n\x02id\x18\x01 \x01(\x0b\x32\x10.iqm.server.Uuid\x12\x0c\n\x04note\x18\x02 \x01(\t\"9\n\x1aRollBackCalibrationRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\"\xb2\x01\n\tAuditLine\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\r\n\x05\x61t_ns\x18\x02 \x01(\x03\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x12\n\ncredential\x18\x04 \x01(\t\x12\x0e\n\x06origin\x18\x05 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x06 \x01(\t\x12\x0e\n\x06object\x18\x07 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x08 \x01(\t\x12\x15\n\rprevious_hash\x18\t \x01(\x0c\x12\x0c\n\x04hash\x18\n \x01(\x0c\"k\n\x10ReadAuditRequest\x12\x14\n\x0c\x66irst_number\x18\x01 \x01(\x04\x12\x13\n\x0blast_number\x18\x02 \x01(\x04\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x0e\n\x06object\x18\x05 \x01(\t*C\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x07\n\x03LOW\x10\x01\x12\n\n\x06NORMAL\x10\x02\x12\x08\n\x04HIGH\x10\x03*R\n\x0bMachineMode\x12\x1c\n\x18MACHINE_MODE_UNSPECIFIED\x10\x00\x12\x0b\n\x07RUNNING\x10\x01\x12\n\n\x06PAUSED\x10\x02\x12\x0c\n\x08\x44RAINING\x10\x03*?\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x08\n\x04USER\x10\x01\x12\x0c\n\x08OPERATOR\x10\x02\x12\t\n\x05\x41\x44MIN\x10\x03\x32\xa4\x10\n\x03Lab\x12;\n\tSubmitJob\x12\x19.labd.v1.SubmitJobRequest\x1a\x13.labd.v1.JobDetails\x12<\n\x08ListJobs\x12\x18.labd.v1.ListJobsRequest\x1a\x16.labd.v1.ListJobsReply\x12=\n\rGetJobDetails\x12\x17.iqm.server.JobLookupV1\x1a\x13.labd.v1.JobDetails\x12=\n\rWatchProgress\x12\x17.iqm.server.JobLookupV1\x1a\x11.labd.v1.Progress0\x01\x12\x34\n\tDeleteJob\x12\x17.iqm.server.JobLookupV1\x1a\x0e.labd.v1.Empty\x12\x37\n\x07HoldJob\x12\x17.labd.v1.HoldJobRequest\x1a\x13.labd.v1.JobDetails\x12:\n\nReleaseJob\x12\x17.iqm.server.JobLookupV1\x1a\x13.labd.v1.JobDetails\x12?\n\x0bSetPriority\x12\x1b.labd.v1.SetPriorityRequest\x1a\x13.labd.v1.JobDetails\x12\x37\n\x07SetTags\x12\x17.labd.v1.SetTagsRequest\x1a\x13.labd.v1.JobDetails\x12\x37\n\nGetMachine\x12\x17.labd.v1.MachineRequest\x1a\x10.labd.v1.Machine\x12\x39\n\x0cPauseMachine\x12\x17.labd.v1.MachineRequest\x1a\x10.labd.v1.Machine\x12\x39\n\x0c\x44rainMachine\x12\x17.labd.v1.MachineRequest\x1a\x10.labd.v1.Machine\x12:\n\rResumeMachine\x12\x17.labd.v1.MachineRequest\x1a\x10.labd.v1.Machine\x12@\n\x0fListConnections\x12\x0e.labd.v1.Empty\x1a\x1d.labd.v1.ListConnectionsReply\x12.\n\x06WhoAmI\x12\x0e.labd.v1.Empty\x1a\x14.labd.v1.WhoAmIReply\x12\x34\n\tListUsers\x12\x0e.labd.v1.Empty\x1a\x17.labd.v1.ListUsersReply\x12\x31\n\x07PutUser\x12\x17.labd.v1.PutUserRequest\x1a\r.labd.v1.User\x12\x45\n\x0b\x43reateToken\x12\x1b.labd.v1.CreateTokenRequest\x1a\x19.labd.v1.CreateTokenReply\x12\x42\n\nListTokens\x12\x1a.labd.v1.ListTokensRequest\x1a\x18.labd.v1.ListTokensReply\x12:\n\x0bRevokeToken\x12\x1b.labd.v1.RevokeTokenRequest\x1a\x0e.labd.v1.Token\x12?\n\tGetLimits\x12\x19.labd.v1.GetLimitsRequest\x1a\x17.labd.v1.GetLimitsReply\x12\x34\n\x08SetLimit\x12\x18.labd.v1.SetLimitRequest\x1a\x0e.labd.v1.Limit\x12K\n\rListTimeslots\x12\x1d.labd.v1.ListTimeslotsRequest\x1a\x1b.labd.v1.ListTimeslotsReply\x12?\n\x0c\x42ookTimeslot\x12\x1c.labd.v1.BookTimeslotRequest\x1a\x11.labd.v1.Timeslot\x12\x43\n\x0e\x43hangeTimeslot\x12\x1e.labd.v1.ChangeTimeslotRequest\x1a\x11.labd.v1.Timeslot\x12\x43\n\x0e\x43\x61ncelTimeslot\x12\x1e.labd.v1.CancelTimeslotRequest\x1a\x11.labd.v1.Timeslot\x12O\n\x11ImportCalibration\x12!.labd.v1.ImportCalibrationRequest\x1a\x17.labd.v1.CalibrationSet\x12T\n\x10ListCalibrations\x12 .labd.v1.ListCalibrationsRequest\x1a\x1e.labd.v1.ListCalibrationsReply\x12T\n\x10\x44iffCalibrations\x12 .labd.v1.DiffCalibrationsRequest\x1a\x1e.labd.v1.DiffCalibrationsReply\x12S\n\x13\x41\x63tivateCalibration\x12#.labd.v1.ActivateCalibrationRequest\x1a\x17.labd.v1.CalibrationSet\x12S\n\x13RollBackCalibration\x12#.labd.v1.RollBackCalibrationRequest\x1a\x17.labd.v1.CalibrationSet\x12<\n\tReadAudit\x12\x19.labd.v1.ReadAuditRequest\x1a\x12.labd.v1.AuditLine0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'labd.wire.lab_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTJOBSREQUEST']._serialized_start=60
-  _globals['_LISTJOBSREQUEST']._serialized_end=107
-  _globals['_LISTJOBSREPLY']._serialized_start=109
-  _globals['_LISTJOBSREPLY']._serialized_end=157
-  _globals['_PROGRESS']._serialized_start=159
-  _globals['_PROGRESS']._serialized_end=210
-  _globals['_LAB']._serialized_start=213
-  _globals['_LAB']._serialized_end=343
+  _globals['_JOBDETAILS_TIMINGSSENTRY']._loaded_options = None
+  _globals['_JOBDETAILS_TIMINGSSENTRY']._serialized_options = b'8\001'
+  _globals['_PRIORITY']._serialized_start=5910
+  _globals['_PRIORITY']._serialized_end=5977
+  _globals['_MACHINEMODE']._serialized_start=5979
+  _globals['_MACHINEMODE']._serialized_end=6061
+  _globals['_ROLE']._serialized_start=6063
+  _globals['_ROLE']._serialized_end=6126
+  _globals['_SUBMITJOBREQUEST']._serialized_start=94
+  _globals['_SUBMITJOBREQUEST']._serialized_end=233
+  _globals['_JOBSUMMARY']._serialized_start=236
+  _globals['_JOBSUMMARY']._serialized_end=405
+  _globals['_LISTJOBSREQUEST']._serialized_start=408
+  _globals['_LISTJOBSREQUEST']._serialized_end=634
+  _globals['_LISTJOBSREPLY']._serialized_start=636
+  _globals['_LISTJOBSREPLY']._serialized_end=711
+  _globals['_JOBEVENT']._serialized_start=713
+  _globals['_JOBEVENT']._serialized_end=808
+  _globals['_WAITING']._serialized_start=811
+  _globals['_WAITING']._serialized_end=1085
+  _globals['_WAITING_KIND']._serialized_start=921
+  _globals['_WAITING_KIND']._serialized_end=1085
+  _globals['_ESTIMATE']._serialized_start=1088
+  _globals['_ESTIMATE']._serialized_end=1230
+  _globals['_JOBDETAILS']._serialized_start=1233
+  _globals['_JOBDETAILS']._serialized_end=1612
+  _globals['_JOBDETAILS_TIMINGSSENTRY']._serialized_start=1542
+  _globals['_JOBDETAILS_TIMINGSSENTRY']._serialized_end=1589
+  _globals['_HOLDJOBREQUEST']._serialized_start=1614
+  _globals['_HOLDJOBREQUEST']._serialized_end=1674
+  _globals['_SETPRIORITYREQUEST']._serialized_start=1676
+  _globals['_SETPRIORITYREQUEST']._serialized_end=1763
+  _globals['_SETTAGSREQUEST']._serialized_start=1765
+  _globals['_SETTAGSREQUEST']._serialized_end=1825
+  _globals['_EMPTY']._serialized_start=1827
+  _globals['_EMPTY']._serialized_end=1834
+  _globals['_PROGRESS']._serialized_start=1836
+  _globals['_PROGRESS']._serialized_end=1887
+  _globals['_MACHINEREQUEST']._serialized_start=1889
+  _globals['_MACHINEREQUEST']._serialized_end=1934
+  _globals['_MACHINE']._serialized_start=1937
+  _globals['_MACHINE']._serialized_end=2399
+  _globals['_CONNECTION']._serialized_start=2402
+  _globals['_CONNECTION']._serialized_end=2593
+  _globals['_LISTCONNECTIONSREPLY']._serialized_start=2595
+  _globals['_LISTCONNECTIONSREPLY']._serialized_end=2659
+  _globals['_USER']._serialized_start=2662
+  _globals['_USER']._serialized_end=2819
+  _globals['_PUTUSERREQUEST']._serialized_start=2822
+  _globals['_PUTUSERREQUEST']._serialized_end=2975
+  _globals['_LISTUSERSREPLY']._serialized_start=2977
+  _globals['_LISTUSERSREPLY']._serialized_end=3023
+  _globals['_WHOAMIREPLY']._serialized_start=3025
+  _globals['_WHOAMIREPLY']._serialized_end=3103
+  _globals['_CREATETOKENREQUEST']._serialized_start=3105
+  _globals['_CREATETOKENREQUEST']._serialized_end=3201
+  _globals['_CREATETOKENREPLY']._serialized_start=3203
+  _globals['_CREATETOKENREPLY']._serialized_end=3268
+  _globals['_TOKEN']._serialized_start=3271
+  _globals['_TOKEN']._serialized_end=3512
+  _globals['_LISTTOKENSREQUEST']._serialized_start=3514
+  _globals['_LISTTOKENSREQUEST']._serialized_end=3547
+  _globals['_LISTTOKENSREPLY']._serialized_start=3549
+  _globals['_LISTTOKENSREPLY']._serialized_end=3598
+  _globals['_REVOKETOKENREQUEST']._serialized_start=3600
+  _globals['_REVOKETOKENREQUEST']._serialized_end=3632
+  _globals['_LIMIT']._serialized_start=3634
+  _globals['_LIMIT']._serialized_end=3715
+  _globals['_GETLIMITSREQUEST']._serialized_start=3717
+  _globals['_GETLIMITSREQUEST']._serialized_end=3749
+  _globals['_GETLIMITSREPLY']._serialized_start=3751
+  _globals['_GETLIMITSREPLY']._serialized_end=3813
+  _globals['_SETLIMITREQUEST']._serialized_start=3816
+  _globals['_SETLIMITREQUEST']._serialized_end=3955
+  _globals['_TIMESLOT']._serialized_start=3958
+  _globals['_TIMESLOT']._serialized_end=4141
+  _globals['_LISTTIMESLOTSREQUEST']._serialized_start=4144
+  _globals['_LISTTIMESLOTSREQUEST']._serialized_end=4280
+  _globals['_LISTTIMESLOTSREPLY']._serialized_start=4282
+  _globals['_LISTTIMESLOTSREPLY']._serialized_end=4340
+  _globals['_BOOKTIMESLOTREQUEST']._serialized_start=4343
+  _globals['_BOOKTIMESLOTREQUEST']._serialized_end=4491
+  _globals['_CHANGETIMESLOTREQUEST']._serialized_start=4494
+  _globals['_CHANGETIMESLOTREQUEST']._serialized_end=4659
+  _globals['_CANCELTIMESLOTREQUEST']._serialized_start=4661
+  _globals['_CANCELTIMESLOTREQUEST']._serialized_end=4714
+  _globals['_CALIBRATIONSET']._serialized_start=4717
+  _globals['_CALIBRATIONSET']._serialized_end=4911
+  _globals['_IMPORTCALIBRATIONREQUEST']._serialized_start=4914
+  _globals['_IMPORTCALIBRATIONREQUEST']._serialized_end=5047
+  _globals['_LISTCALIBRATIONSREQUEST']._serialized_start=5049
+  _globals['_LISTCALIBRATIONSREQUEST']._serialized_end=5124
+  _globals['_LISTCALIBRATIONSREPLY']._serialized_start=5126
+  _globals['_LISTCALIBRATIONSREPLY']._serialized_end=5213
+  _globals['_DIFFCALIBRATIONSREQUEST']._serialized_start=5215
+  _globals['_DIFFCALIBRATIONSREQUEST']._serialized_end=5308
+  _globals['_OBSERVATIONCHANGE']._serialized_start=5310
+  _globals['_OBSERVATIONCHANGE']._serialized_end=5415
+  _globals['_DIFFCALIBRATIONSREPLY']._serialized_start=5417
+  _globals['_DIFFCALIBRATIONSREPLY']._serialized_end=5485
+  _globals['_ACTIVATECALIBRATIONREQUEST']._serialized_start=5487
+  _globals['_ACTIVATECALIBRATIONREQUEST']._serialized_end=5559
+  _globals['_ROLLBACKCALIBRATIONREQUEST']._serialized_start=5561
+  _globals['_ROLLBACKCALIBRATIONREQUEST']._serialized_end=5618
+  _globals['_AUDITLINE']._serialized_start=5621
+  _globals['_AUDITLINE']._serialized_end=5799
+  _globals['_READAUDITREQUEST']._serialized_start=5801
+  _globals['_READAUDITREQUEST']._serialized_end=5908
+  _globals['_LAB']._serialized_start=6129
+  _globals['_LAB']._serialized_end=8213
 # @@protoc_insertion_point(module_scope)

@@ -35,22 +35,184 @@ class LabStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.SubmitJob = channel.unary_unary(
+                '/labd.v1.Lab/SubmitJob',
+                request_serializer=labd_dot_wire_dot_lab__pb2.SubmitJobRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
+                _registered_method=True)
         self.ListJobs = channel.unary_unary(
                 '/labd.v1.Lab/ListJobs',
                 request_serializer=labd_dot_wire_dot_lab__pb2.ListJobsRequest.SerializeToString,
                 response_deserializer=labd_dot_wire_dot_lab__pb2.ListJobsReply.FromString,
+                _registered_method=True)
+        self.GetJobDetails = channel.unary_unary(
+                '/labd.v1.Lab/GetJobDetails',
+                request_serializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
                 _registered_method=True)
         self.WatchProgress = channel.unary_stream(
                 '/labd.v1.Lab/WatchProgress',
                 request_serializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
                 response_deserializer=labd_dot_wire_dot_lab__pb2.Progress.FromString,
                 _registered_method=True)
+        self.DeleteJob = channel.unary_unary(
+                '/labd.v1.Lab/DeleteJob',
+                request_serializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.Empty.FromString,
+                _registered_method=True)
+        self.HoldJob = channel.unary_unary(
+                '/labd.v1.Lab/HoldJob',
+                request_serializer=labd_dot_wire_dot_lab__pb2.HoldJobRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
+                _registered_method=True)
+        self.ReleaseJob = channel.unary_unary(
+                '/labd.v1.Lab/ReleaseJob',
+                request_serializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
+                _registered_method=True)
+        self.SetPriority = channel.unary_unary(
+                '/labd.v1.Lab/SetPriority',
+                request_serializer=labd_dot_wire_dot_lab__pb2.SetPriorityRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
+                _registered_method=True)
+        self.SetTags = channel.unary_unary(
+                '/labd.v1.Lab/SetTags',
+                request_serializer=labd_dot_wire_dot_lab__pb2.SetTagsRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
+                _registered_method=True)
+        self.GetMachine = channel.unary_unary(
+                '/labd.v1.Lab/GetMachine',
+                request_serializer=labd_dot_wire_dot_lab__pb2.MachineRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.Machine.FromString,
+                _registered_method=True)
+        self.PauseMachine = channel.unary_unary(
+                '/labd.v1.Lab/PauseMachine',
+                request_serializer=labd_dot_wire_dot_lab__pb2.MachineRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.Machine.FromString,
+                _registered_method=True)
+        self.DrainMachine = channel.unary_unary(
+                '/labd.v1.Lab/DrainMachine',
+                request_serializer=labd_dot_wire_dot_lab__pb2.MachineRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.Machine.FromString,
+                _registered_method=True)
+        self.ResumeMachine = channel.unary_unary(
+                '/labd.v1.Lab/ResumeMachine',
+                request_serializer=labd_dot_wire_dot_lab__pb2.MachineRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.Machine.FromString,
+                _registered_method=True)
+        self.ListConnections = channel.unary_unary(
+                '/labd.v1.Lab/ListConnections',
+                request_serializer=labd_dot_wire_dot_lab__pb2.Empty.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.ListConnectionsReply.FromString,
+                _registered_method=True)
+        self.WhoAmI = channel.unary_unary(
+                '/labd.v1.Lab/WhoAmI',
+                request_serializer=labd_dot_wire_dot_lab__pb2.Empty.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.WhoAmIReply.FromString,
+                _registered_method=True)
+        self.ListUsers = channel.unary_unary(
+                '/labd.v1.Lab/ListUsers',
+                request_serializer=labd_dot_wire_dot_lab__pb2.Empty.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.ListUsersReply.FromString,
+                _registered_method=True)
+        self.PutUser = channel.unary_unary(
+                '/labd.v1.Lab/PutUser',
+                request_serializer=labd_dot_wire_dot_lab__pb2.PutUserRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.User.FromString,
+                _registered_method=True)
+        self.CreateToken = channel.unary_unary(
+                '/labd.v1.Lab/CreateToken',
+                request_serializer=labd_dot_wire_dot_lab__pb2.CreateTokenRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.CreateTokenReply.FromString,
+                _registered_method=True)
+        self.ListTokens = channel.unary_unary(
+                '/labd.v1.Lab/ListTokens',
+                request_serializer=labd_dot_wire_dot_lab__pb2.ListTokensRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.ListTokensReply.FromString,
+                _registered_method=True)
+        self.RevokeToken = channel.unary_unary(
+                '/labd.v1.Lab/RevokeToken',
+                request_serializer=labd_dot_wire_dot_lab__pb2.RevokeTokenRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.Token.FromString,
+                _registered_method=True)
+        self.GetLimits = channel.unary_unary(
+                '/labd.v1.Lab/GetLimits',
+                request_serializer=labd_dot_wire_dot_lab__pb2.GetLimitsRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.GetLimitsReply.FromString,
+                _registered_method=True)
+        self.SetLimit = channel.unary_unary(
+                '/labd.v1.Lab/SetLimit',
+                request_serializer=labd_dot_wire_dot_lab__pb2.SetLimitRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.Limit.FromString,
+                _registered_method=True)
+        self.ListTimeslots = channel.unary_unary(
+                '/labd.v1.Lab/ListTimeslots',
+                request_serializer=labd_dot_wire_dot_lab__pb2.ListTimeslotsRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.ListTimeslotsReply.FromString,
+                _registered_method=True)
+        self.BookTimeslot = channel.unary_unary(
+                '/labd.v1.Lab/BookTimeslot',
+                request_serializer=labd_dot_wire_dot_lab__pb2.BookTimeslotRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.Timeslot.FromString,
+                _registered_method=True)
+        self.ChangeTimeslot = channel.unary_unary(
+                '/labd.v1.Lab/ChangeTimeslot',
+                request_serializer=labd_dot_wire_dot_lab__pb2.ChangeTimeslotRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.Timeslot.FromString,
+                _registered_method=True)
+        self.CancelTimeslot = channel.unary_unary(
+                '/labd.v1.Lab/CancelTimeslot',
+                request_serializer=labd_dot_wire_dot_lab__pb2.CancelTimeslotRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.Timeslot.FromString,
+                _registered_method=True)
+        self.ImportCalibration = channel.unary_unary(
+                '/labd.v1.Lab/ImportCalibration',
+                request_serializer=labd_dot_wire_dot_lab__pb2.ImportCalibrationRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.CalibrationSet.FromString,
+                _registered_method=True)
+        self.ListCalibrations = channel.unary_unary(
+                '/labd.v1.Lab/ListCalibrations',
+                request_serializer=labd_dot_wire_dot_lab__pb2.ListCalibrationsRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.ListCalibrationsReply.FromString,
+                _registered_method=True)
+        self.DiffCalibrations = channel.unary_unary(
+                '/labd.v1.Lab/DiffCalibrations',
+                request_serializer=labd_dot_wire_dot_lab__pb2.DiffCalibrationsRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.DiffCalibrationsReply.FromString,
+                _registered_method=True)
+        self.ActivateCalibration = channel.unary_unary(
+                '/labd.v1.Lab/ActivateCalibration',
+                request_serializer=labd_dot_wire_dot_lab__pb2.ActivateCalibrationRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.CalibrationSet.FromString,
+                _registered_method=True)
+        self.RollBackCalibration = channel.unary_unary(
+                '/labd.v1.Lab/RollBackCalibration',
+                request_serializer=labd_dot_wire_dot_lab__pb2.RollBackCalibrationRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.CalibrationSet.FromString,
+                _registered_method=True)
+        self.ReadAudit = channel.unary_stream(
+                '/labd.v1.Lab/ReadAudit',
+                request_serializer=labd_dot_wire_dot_lab__pb2.ReadAuditRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.AuditLine.FromString,
+                _registered_method=True)
 
 
 class LabServicer:
     """Missing associated documentation comment in .proto file."""
 
+    def SubmitJob(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListJobs(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetJobDetails(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -63,18 +225,337 @@ class LabServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteJob(self, request, context):
+        """A job that is final, with its payload and results. Its events stay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HoldJob(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseJob(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetPriority(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetTags(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMachine(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseMachine(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DrainMachine(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeMachine(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConnections(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WhoAmI(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUsers(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutUser(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateToken(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTokens(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeToken(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLimits(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetLimit(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTimeslots(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BookTimeslot(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeTimeslot(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelTimeslot(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportCalibration(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCalibrations(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiffCalibrations(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivateCalibration(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollBackCalibration(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadAudit(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LabServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'SubmitJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitJob,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.SubmitJobRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.JobDetails.SerializeToString,
+            ),
             'ListJobs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListJobs,
                     request_deserializer=labd_dot_wire_dot_lab__pb2.ListJobsRequest.FromString,
                     response_serializer=labd_dot_wire_dot_lab__pb2.ListJobsReply.SerializeToString,
             ),
+            'GetJobDetails': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJobDetails,
+                    request_deserializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.JobDetails.SerializeToString,
+            ),
             'WatchProgress': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchProgress,
                     request_deserializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.FromString,
                     response_serializer=labd_dot_wire_dot_lab__pb2.Progress.SerializeToString,
+            ),
+            'DeleteJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteJob,
+                    request_deserializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.Empty.SerializeToString,
+            ),
+            'HoldJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.HoldJob,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.HoldJobRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.JobDetails.SerializeToString,
+            ),
+            'ReleaseJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseJob,
+                    request_deserializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.JobDetails.SerializeToString,
+            ),
+            'SetPriority': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPriority,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.SetPriorityRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.JobDetails.SerializeToString,
+            ),
+            'SetTags': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTags,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.SetTagsRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.JobDetails.SerializeToString,
+            ),
+            'GetMachine': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMachine,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.MachineRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.Machine.SerializeToString,
+            ),
+            'PauseMachine': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseMachine,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.MachineRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.Machine.SerializeToString,
+            ),
+            'DrainMachine': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainMachine,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.MachineRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.Machine.SerializeToString,
+            ),
+            'ResumeMachine': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeMachine,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.MachineRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.Machine.SerializeToString,
+            ),
+            'ListConnections': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConnections,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.Empty.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.ListConnectionsReply.SerializeToString,
+            ),
+            'WhoAmI': grpc.unary_unary_rpc_method_handler(
+                    servicer.WhoAmI,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.Empty.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.WhoAmIReply.SerializeToString,
+            ),
+            'ListUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUsers,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.Empty.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.ListUsersReply.SerializeToString,
+            ),
+            'PutUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutUser,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.PutUserRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.User.SerializeToString,
+            ),
+            'CreateToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateToken,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.CreateTokenRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.CreateTokenReply.SerializeToString,
+            ),
+            'ListTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTokens,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.ListTokensRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.ListTokensReply.SerializeToString,
+            ),
+            'RevokeToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeToken,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.RevokeTokenRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.Token.SerializeToString,
+            ),
+            'GetLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLimits,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.GetLimitsRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.GetLimitsReply.SerializeToString,
+            ),
+            'SetLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLimit,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.SetLimitRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.Limit.SerializeToString,
+            ),
+            'ListTimeslots': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTimeslots,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.ListTimeslotsRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.ListTimeslotsReply.SerializeToString,
+            ),
+            'BookTimeslot': grpc.unary_unary_rpc_method_handler(
+                    servicer.BookTimeslot,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.BookTimeslotRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.Timeslot.SerializeToString,
+            ),
+            'ChangeTimeslot': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeTimeslot,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.ChangeTimeslotRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.Timeslot.SerializeToString,
+            ),
+            'CancelTimeslot': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelTimeslot,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.CancelTimeslotRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.Timeslot.SerializeToString,
+            ),
+            'ImportCalibration': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportCalibration,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.ImportCalibrationRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.CalibrationSet.SerializeToString,
+            ),
+            'ListCalibrations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCalibrations,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.ListCalibrationsRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.ListCalibrationsReply.SerializeToString,
+            ),
+            'DiffCalibrations': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffCalibrations,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.DiffCalibrationsRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.DiffCalibrationsReply.SerializeToString,
+            ),
+            'ActivateCalibration': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivateCalibration,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.ActivateCalibrationRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.CalibrationSet.SerializeToString,
+            ),
+            'RollBackCalibration': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollBackCalibration,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.RollBackCalibrationRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.CalibrationSet.SerializeToString,
+            ),
+            'ReadAudit': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadAudit,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.ReadAuditRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.AuditLine.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -86,6 +567,33 @@ def add_LabServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class Lab:
     """Missing associated documentation comment in .proto file."""
+
+    @staticmethod
+    def SubmitJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/SubmitJob',
+            labd_dot_wire_dot_lab__pb2.SubmitJobRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ListJobs(request,
@@ -115,6 +623,33 @@ class Lab:
             _registered_method=True)
 
     @staticmethod
+    def GetJobDetails(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/GetJobDetails',
+            labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def WatchProgress(request,
             target,
             options=(),
@@ -131,6 +666,762 @@ class Lab:
             '/labd.v1.Lab/WatchProgress',
             labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
             labd_dot_wire_dot_lab__pb2.Progress.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/DeleteJob',
+            labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HoldJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/HoldJob',
+            labd_dot_wire_dot_lab__pb2.HoldJobRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/ReleaseJob',
+            labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPriority(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/SetPriority',
+            labd_dot_wire_dot_lab__pb2.SetPriorityRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTags(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/SetTags',
+            labd_dot_wire_dot_lab__pb2.SetTagsRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMachine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/GetMachine',
+            labd_dot_wire_dot_lab__pb2.MachineRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.Machine.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseMachine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/PauseMachine',
+            labd_dot_wire_dot_lab__pb2.MachineRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.Machine.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainMachine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/DrainMachine',
+            labd_dot_wire_dot_lab__pb2.MachineRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.Machine.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeMachine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/ResumeMachine',
+            labd_dot_wire_dot_lab__pb2.MachineRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.Machine.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConnections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/ListConnections',
+            labd_dot_wire_dot_lab__pb2.Empty.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.ListConnectionsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WhoAmI(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/WhoAmI',
+            labd_dot_wire_dot_lab__pb2.Empty.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.WhoAmIReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/ListUsers',
+            labd_dot_wire_dot_lab__pb2.Empty.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.ListUsersReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/PutUser',
+            labd_dot_wire_dot_lab__pb2.PutUserRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/CreateToken',
+            labd_dot_wire_dot_lab__pb2.CreateTokenRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.CreateTokenReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/ListTokens',
+            labd_dot_wire_dot_lab__pb2.ListTokensRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.ListTokensReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/RevokeToken',
+            labd_dot_wire_dot_lab__pb2.RevokeTokenRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.Token.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/GetLimits',
+            labd_dot_wire_dot_lab__pb2.GetLimitsRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.GetLimitsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/SetLimit',
+            labd_dot_wire_dot_lab__pb2.SetLimitRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.Limit.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTimeslots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/ListTimeslots',
+            labd_dot_wire_dot_lab__pb2.ListTimeslotsRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.ListTimeslotsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BookTimeslot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/BookTimeslot',
+            labd_dot_wire_dot_lab__pb2.BookTimeslotRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.Timeslot.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeTimeslot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/ChangeTimeslot',
+            labd_dot_wire_dot_lab__pb2.ChangeTimeslotRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.Timeslot.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelTimeslot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/CancelTimeslot',
+            labd_dot_wire_dot_lab__pb2.CancelTimeslotRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.Timeslot.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportCalibration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/ImportCalibration',
+            labd_dot_wire_dot_lab__pb2.ImportCalibrationRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.CalibrationSet.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCalibrations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/ListCalibrations',
+            labd_dot_wire_dot_lab__pb2.ListCalibrationsRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.ListCalibrationsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffCalibrations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/DiffCalibrations',
+            labd_dot_wire_dot_lab__pb2.DiffCalibrationsRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.DiffCalibrationsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivateCalibration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/ActivateCalibration',
+            labd_dot_wire_dot_lab__pb2.ActivateCalibrationRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.CalibrationSet.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollBackCalibration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/RollBackCalibration',
+            labd_dot_wire_dot_lab__pb2.RollBackCalibrationRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.CalibrationSet.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/labd.v1.Lab/ReadAudit',
+            labd_dot_wire_dot_lab__pb2.ReadAuditRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.AuditLine.FromString,
             options,
             channel_credentials,
             insecure,

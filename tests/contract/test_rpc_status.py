@@ -13,7 +13,7 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 
 from labd.core import errors
-from labd.rpc import caller, chunks
+from labd.rpc import chunks
 from labd.rpc.send_buffer import widen_send_buffer
 from labd.rpc.status import CODES, status_of
 from labd.wire import iqm_server_pb2 as iqm
@@ -180,24 +180,3 @@ def test_the_send_buffer_of_a_named_connection_is_widened(tmp_path: Path) -> Non
 @pytest.mark.parametrize("peer", ["unix:", "ipv4:127.0.0.1:5", "unix-abstract:labd.tcp=0.n=gone"])
 def test_a_connection_that_is_not_there_is_not_widened(peer: str) -> None:
     assert not widen_send_buffer(peer)
-
-
-class Peer:
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def peer(self) -> str:
-        return self._name
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("unix-abstract:labd.uid=1000.gid=100.pid=7.n=9-1", "uid 1000"),
-        ("unix-abstract:%00labd.uid%3D0.gid%3D0.pid%3D7.n%3D9-1", "uid 0"),
-        ("unix-abstract:labd.tcp=4711.n=9-1", "anonymous"),
-        ("unix:", "anonymous"),
-    ],
-)
-def test_the_caller_is_read_from_the_name_that_the_front_gives(name: str, expected: str) -> None:
-    assert str(caller.identify(Peer(name))) == expected

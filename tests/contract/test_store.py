@@ -13,8 +13,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from labd.core.access import Role
 from labd.core.errors import JobAlreadyFinal, NotFound, Unavailable
-from labd.core.jobs import TRANSITIONS, Job, JobId, JobState, JobType, NewJob, QcId
+from labd.core.jobs import TRANSITIONS, Job, JobId, JobState, JobType, NewJob, Priority, QcId
 from labd.store import jobs as sql
 from labd.store.calibrations import CalibrationSet
 from labd.store.files import StateDirectoryInUse
@@ -42,6 +43,7 @@ def open_store(path: Path) -> Store:
     store = Store.open(path, clock_ns=Clock())
     store.put_quantum_computer(QC, "star5", "Star")
     store.put_quantum_computer(OTHER, "other", "Other")
+    assert store.ensure_local_user(7, "alice", Role.USER).id == 1
     return store
 
 
@@ -58,7 +60,20 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def new_job(store: Store, qc_id: QcId = QC) -> NewJob:
-    return NewJob(store.new_job_id(), qc_id, JobType.PULSE, 100, 2, True, "uid 7")
+    return NewJob(
+        id=store.new_job_id(),
+        qc_id=qc_id,
+        job_type=JobType.PULSE,
+        shots=100,
+        circuits=2,
+        is_timeslot=True,
+        user_id=1,
+        submitted_by="alice",
+        payload_bytes=7,
+        playing_s=0.5,
+        kind="bell",
+        priority=Priority.NORMAL,
+    )
 
 
 async def submit(store: Store, payload: bytes = b"payload", qc_id: QcId = QC) -> Job:
@@ -79,7 +94,7 @@ async def test_a_submitted_job_is_there_as_it_was_given(store: Store) -> None:
     assert found == job
     assert (found.state, found.queue_position) == (JobState.IN_QUEUE, 0)
     assert (found.shots, found.circuits, found.is_timeslot) == (100, 2, True)
-    assert (found.submitted_by, found.error) == ("uid 7", None)
+    assert (found.submitted_by, found.error) == ("alice", None)
     assert store.payload(found) == b"payload"
 
 
@@ -433,7 +448,7 @@ def test_the_database_is_migrated_once(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "labd.db")
     names = [name for (name,) in db.execute("SELECT name FROM _sqlite_migrations")]
 
-    assert names == ["m001_jobs_and_calibrations"]
+    assert names == ["m001_jobs_and_calibrations", "m002_users_and_order"]
 
 
 def test_the_store_leaves_pandas_out(tmp_path: Path) -> None:

@@ -140,8 +140,8 @@ def test_the_list_has_the_newest_jobs_first(lab: QuickLab) -> None:
 
     listed = lab.lab.ListJobs(lab_pb2.ListJobsRequest(limit=3, alias="star5")).jobs
 
-    assert [job.id for job in listed] == [job.id for job in reversed(submitted)]
-    assert listed[0].queue_position > listed[1].queue_position
+    assert [each.job.id for each in listed] == [job.id for job in reversed(submitted)]
+    assert listed[0].job.queue_position > listed[1].job.queue_position
     lab.wait_for(submitted[-1])
 
 

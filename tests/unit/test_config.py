@@ -53,18 +53,28 @@ def test_the_shipped_file_shows_every_key_with_its_default(folder: Path) -> None
     bare = folder / "bare.toml"
     computer = tables["quantum_computers"]["star5"]
     lines = ["[quantum_computers.star5]"]
-    lines += [f"{key} = {json.dumps(value)}" for key, value in computer.items()]
+    lines += [
+        f"{key} = {json.dumps(value)}" for key, value in computer.items() if key != "timeslots"
+    ]
     bare.write_text("\n".join(lines))
 
     shown, default = read_config(folder / "labd.toml"), read_config(bare)
 
     assert (shown.server, shown.limits) == (default.server, default.limits)
+    assert (shown.tls, shown.access) == (default.tls, default.access)
+    assert shown.quantum_computers[0].timeslots == default.quantum_computers[0].timeslots
     assert set(tables["server"]) == {
         *("listen", "unix_socket", "state_dir", "chunk_bytes", "keepalive_s", "stop_grace_s"),
     }
-    assert set(tables["limits"]) == {"payload_bytes", "result_bytes"}
+    roles = {"user", "operator", "admin"}
+    assert set(tables["limits"]) == {"payload_bytes", "result_bytes", *roles}
+    assert set(tables["access"]) == {"local_users", "admins"}
+    assert set(computer["timeslots"]) == {
+        *("required", "overrun", "idle_release_min", "show_owners"),
+    }
     assert set(computer) == {
         *("id", "display_name", "station", "wiring", "chip_design_record", "calibration_set"),
+        "timeslots",
     }
 
 
@@ -125,7 +135,7 @@ def test_a_mistake_in_labd_toml_is_named(
 def test_two_quantum_computers_with_one_id_are_refused(folder: Path) -> None:
     text = (folder / "labd.toml").read_text()
     table = text[text.index("[quantum_computers.star5]") :]
-    (folder / "labd.toml").write_text(text + table.replace("star5]", "twin]"))
+    (folder / "labd.toml").write_text(text + table.replace("computers.star5", "computers.twin"))
 
     assert sentences(folder / "labd.toml") == [
         "labd.toml: quantum_computers.twin.id: star5 has the same id"

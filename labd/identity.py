@@ -1,0 +1,71 @@
+"""Who calls: from the name of a connection and what it shows, to a user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from labd.core.access import Reach, Role, User
+from labd.core.errors import Unauthenticated
+from labd.store.store import Store
+
+_UID = re.compile(r"labd\.uid=(\d+)\.gid=(\d+)\.pid=(\d+)\.")
+_TCP = re.compile(r"labd\.tcp=(\d+)\.")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A user, how labd knows that it is he, and where from.
+
+    credential: ``uid 1000``, ``token 3k9x0a1b``, ``certificate alice``. origin: ``unix, pid 4711``,
+    ``127.0.0.1:51234``. reach: how far he reaches with what he calls (labd.core.access).
+    """
+
+    user: User
+    credential: str
+    origin: str
+    reach: Reach = Reach.NONE
+
+    def reaches(self, owner_id: int | None) -> bool:
+        """Whether he may do what he calls to something of that owner's."""
+        return self.reach is Reach.ALL or (self.reach is Reach.OWN and self.user.id == owner_id)
+
+
+class Identities:
+    """The one place that knows who a caller is."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._local: dict[int, User] = {}
+
+    def identify(self, peer: str, authorization: str) -> Caller:
+        """The caller behind a connection. Raises Unauthenticated.
+
+        peer: the name that the front gave its end of the private socket, percent-encoded as grpc
+        does or not. authorization: the header's value, empty where there is none.
+        """
+        del authorization
+        name = unquote(peer)
+        found = _UID.search(name)
+        if found is not None:
+            uid, origin = int(found[1]), f"unix, pid {found[3]}"
+        else:
+            port = _TCP.search(name)
+            if port is None:
+                raise Unauthenticated("no credentials")
+            uid, origin = os.getuid(), f"127.0.0.1:{port[1]}"
+        return Caller(self._local_user(uid), f"uid {uid}", origin)
+
+    def _local_user(self, uid: int) -> User:
+        known = self._local.get(uid)
+        if known is None:
+            try:
+                name = pwd.getpwuid(uid).pw_name[:32]
+            except KeyError:
+                name = f"uid{uid}"
+            role = Role.ADMIN if uid in (0, os.getuid()) else Role.USER
+            known = self._local[uid] = self._store.ensure_local_user(uid, name, role)
+        return known

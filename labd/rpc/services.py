@@ -1,0 +1,62 @@
+"""All services with all their methods, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from labd.rpc.calibrations import Calibrations
+from labd.rpc.intake import Intake
+from labd.rpc.jobs import Jobs
+from labd.rpc.lab_jobs import LabJobs
+from labd.rpc.laboratory import Laboratory
+from labd.rpc.methods import Method, as_is, packed, stream, unary
+from labd.rpc.quantum_computers import QuantumComputers
+from labd.wire import iqm_server_pb2 as iqm
+from labd.wire import lab_pb2 as lab
+
+LAB = "labd.v1.Lab"
+
+
+def services(laboratory: Laboratory, intake: Intake) -> Mapping[str, Mapping[str, Method]]:
+    """Service name -> method name -> method."""
+    return {**_iqm_services(laboratory, intake), LAB: _lab_methods(laboratory)}
+
+
+def _iqm_services(laboratory: Laboratory, intake: Intake) -> dict[str, Mapping[str, Method]]:
+    jobs = Jobs(laboratory, intake)
+    computers = QuantumComputers(laboratory)
+    calibrations = Calibrations(laboratory)
+    return {
+        "iqm.server.Jobs": {
+            "SubmitJobV1": unary(jobs.submit, iqm.SubmitJobRequestV1),
+            "GetJobV1": unary(jobs.get, iqm.JobLookupV1),
+            "SubscribeToJobV1": stream(jobs.subscribe, iqm.JobLookupV1, packed),
+            "GetJobPayloadV1": stream(jobs.payload, iqm.JobLookupV1, as_is),
+            "GetJobResultsV1": stream(jobs.results, iqm.JobLookupV1, as_is),
+            "CancelJobV1": unary(jobs.cancel, iqm.JobLookupV1),
+        },
+        "iqm.server.QuantumComputers": {
+            "GetQuantumComputerV1": unary(computers.get, iqm.QuantumComputerLookupV1),
+            "ListQuantumComputersV1": unary(computers.list, iqm.ListQuantumComputerFiltersV1),
+            "GetQuantumComputerResourceV1": stream(
+                computers.resource, iqm.QuantumComputerResourceLookupV1, as_is
+            ),
+        },
+        "iqm.server.Calibrations": {
+            "GetLatestQuantumComputerCalibrationV1": unary(
+                calibrations.latest, iqm.LatestQuantumComputerCalibrationLookupV1
+            ),
+            "GetCalibrationV1": unary(calibrations.get, iqm.CalibrationLookupV1),
+            "GetFullCalibrationDataV1": stream(
+                calibrations.full_data, iqm.CalibrationLookupV1, as_is
+            ),
+        },
+    }
+
+
+def _lab_methods(laboratory: Laboratory) -> Mapping[str, Method]:
+    jobs = LabJobs(laboratory)
+    return {
+        "ListJobs": unary(jobs.list_jobs, lab.ListJobsRequest),
+        "WatchProgress": stream(jobs.watch_progress, iqm.JobLookupV1, packed),
+    }
