@@ -18,6 +18,7 @@ from labd.core.access import Role, User
 from labd.core.errors import NotFound, Unavailable
 from labd.core.jobs import Job, JobEvent, JobId, JobState, NewJob, QcId, uuid7
 from labd.store import calibrations, jobs, people
+from labd.store.audit import Audit
 from labd.store.database import Batched, Writer, open_database, open_reader, storage_sentence
 from labd.store.files import StateDirectory
 from labd.store.schema import migrate
@@ -47,6 +48,7 @@ class Store:
         migrate(connection)
         self._writer = Writer(connection)
         self._reader = open_reader(directory.database)
+        self.audit = Audit(self._writer, self._reader, clock_ns)
 
     @classmethod
     def open(cls, path: Path, *, clock_ns: Callable[[], int]) -> Store:
