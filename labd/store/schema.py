@@ -222,10 +222,12 @@ _TABLES_2 = (
     "ALTER TABLE jobs ADD COLUMN start_p50_ns INTEGER",
     "ALTER TABLE jobs ADD COLUMN start_p90_ns INTEGER",
     "ALTER TABLE jobs ADD COLUMN calibration_set_id BLOB",
+    # created_at_ns: the job's, so that a tag's jobs lie in the order in which they are listed.
     """CREATE TABLE job_tags (
         tag TEXT NOT NULL,
+        created_at_ns INTEGER NOT NULL,
         job_seq INTEGER NOT NULL REFERENCES jobs (seq) ON DELETE CASCADE,
-        PRIMARY KEY (tag, job_seq)
+        PRIMARY KEY (tag, created_at_ns, job_seq)
     ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX job_tags_of_job ON job_tags (job_seq)",
     # No reference to jobs: the key of a deleted job is still used up.
@@ -242,9 +244,11 @@ _TABLES_2 = (
     " WHERE state = 'IN_QUEUE'",
     "CREATE INDEX jobs_queued_of_user ON jobs (qc_id, user_id, priority DESC, share_tag_s, seq)"
     " WHERE state = 'IN_QUEUE'",
-    "CREATE INDEX jobs_of_user ON jobs (user_id, seq)",
-    "CREATE INDEX jobs_of_qc ON jobs (qc_id, seq)",
-    "CREATE INDEX jobs_of_state ON jobs (state, seq)",
+    # What jobs are searched by (labd.store.search); seq is the end of every index.
+    "CREATE INDEX jobs_created ON jobs (created_at_ns)",
+    "CREATE INDEX jobs_of_user ON jobs (user_id, created_at_ns)",
+    "CREATE INDEX jobs_of_qc ON jobs (qc_id, created_at_ns)",
+    "CREATE INDEX jobs_of_state ON jobs (state, job_type, created_at_ns)",
     "CREATE INDEX jobs_ended_of_user ON jobs (user_id, ended_at_ns, started_at_ns)"
     " WHERE ended_at_ns IS NOT NULL",
     "ALTER TABLE calibration_sets ADD COLUMN parent_id BLOB",
