@@ -16,7 +16,7 @@ from uuid import UUID
 from labd.core.errors import JobAlreadyFinal, NotFound
 from labd.core.jobs import Job, JobEvent, JobId, JobState, JobType, NewJob, Priority, QcId
 
-_COLUMNS = (
+COLUMNS = (
     "seq, id, qc_id, job_type, state, shots, circuits, is_timeslot, user_id, submitted_by, error,"
     " created_at_ns, updated_at_ns, started_at_ns, ended_at_ns, cancel_requested_at_ns, priority,"
     " share_tag_s, hold_note, payload_bytes, result_bytes, calibration_set_id"
@@ -47,7 +47,8 @@ Row = tuple[
 ]
 
 
-def _job(row: Row, queue_position: int | None = None) -> Job:
+def job_of_row(row: Row, queue_position: int | None = None) -> Job:
+    """A record from a row of COLUMNS."""
     return Job(
         seq=row[0],
         id=JobId(UUID(bytes=row[1])),
@@ -187,18 +188,6 @@ def _new_job(submission: Submission, seq: int, queue_position: int) -> Job:
     )
 
 
-def claim_next(db: sqlite3.Connection, qc_id: QcId, now_ns: int) -> Job | None:
-    """Make the first queued job EXECUTING, or return None when the queue is empty."""
-    row = db.execute(
-        "UPDATE jobs SET state = 'EXECUTING', updated_at_ns = MAX(?, updated_at_ns),"
-        " started_at_ns = ? WHERE state = 'IN_QUEUE' AND seq ="
-        " (SELECT MIN(seq) FROM jobs WHERE qc_id = ? AND state = 'IN_QUEUE')"
-        f" RETURNING {_COLUMNS}",
-        (now_ns, now_ns, qc_id.bytes),
-    ).fetchone()
-    return None if row is None else _job(row)
-
-
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How an executing job ended. timings_s: what the rack measured, by the name of the phase."""
@@ -214,10 +203,10 @@ def end_executing(db: sqlite3.Connection, job_id: JobId, ending: Ending, now_ns:
     row = db.execute(
         "UPDATE jobs SET state = ?, error = ?, updated_at_ns = MAX(?, updated_at_ns),"
         " ended_at_ns = MAX(?, updated_at_ns), timings = ?"
-        f" WHERE id = ? AND state = 'EXECUTING' RETURNING {_COLUMNS}",
+        f" WHERE id = ? AND state = 'EXECUTING' RETURNING {COLUMNS}",
         (ending.state.value, ending.error, now_ns, now_ns, timings, job_id.bytes),
     ).fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else job_of_row(row)
 
 
 def cancel(db: sqlite3.Connection, job_id: JobId, reason: str, now_ns: int) -> Job:
@@ -227,13 +216,13 @@ def cancel(db: sqlite3.Connection, job_id: JobId, reason: str, now_ns: int) -> J
     """
     row = db.execute(
         "UPDATE jobs SET state = 'CANCELLED', error = ?, updated_at_ns = MAX(?, updated_at_ns)"
-        f" WHERE id = ? AND state = 'IN_QUEUE' RETURNING {_COLUMNS}",
+        f" WHERE id = ? AND state = 'IN_QUEUE' RETURNING {COLUMNS}",
         (reason, now_ns, job_id.bytes),
     ).fetchone()
     if row is None:
         row = db.execute(
             "UPDATE jobs SET cancel_requested_at_ns = COALESCE(cancel_requested_at_ns, ?)"
-            f" WHERE id = ? AND state = 'EXECUTING' RETURNING {_COLUMNS}",
+            f" WHERE id = ? AND state = 'EXECUTING' RETURNING {COLUMNS}",
             (now_ns, job_id.bytes),
         ).fetchone()
     if row is None:
@@ -241,17 +230,17 @@ def cancel(db: sqlite3.Connection, job_id: JobId, reason: str, now_ns: int) -> J
         if job is None:
             raise NotFound("job", str(job_id))
         raise JobAlreadyFinal(str(job_id), job.state.value)
-    return _job(row)
+    return job_of_row(row)
 
 
 def interrupt_executing(db: sqlite3.Connection, reason: str, now_ns: int) -> tuple[Job, ...]:
     """After a restart: every job that was EXECUTING becomes INTERRUPTED."""
     rows = db.execute(
         "UPDATE jobs SET state = 'INTERRUPTED', error = ?, updated_at_ns = MAX(?, updated_at_ns),"
-        f" ended_at_ns = MAX(?, updated_at_ns) WHERE state = 'EXECUTING' RETURNING {_COLUMNS}",
+        f" ended_at_ns = MAX(?, updated_at_ns) WHERE state = 'EXECUTING' RETURNING {COLUMNS}",
         (reason, now_ns, now_ns),
     ).fetchall()
-    return tuple(_job(row) for row in rows)
+    return tuple(job_of_row(row) for row in rows)
 
 
 # ---- questions
@@ -259,8 +248,8 @@ def interrupt_executing(db: sqlite3.Connection, reason: str, now_ns: int) -> tup
 
 def find_job(db: sqlite3.Connection, job_id: JobId) -> Job | None:
     """A job's record without its queue position."""
-    row = db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (job_id.bytes,)).fetchone()
-    return None if row is None else _job(row)
+    row = db.execute(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (job_id.bytes,)).fetchone()
+    return None if row is None else job_of_row(row)
 
 
 def find_job_in_queue(db: sqlite3.Connection, job_id: JobId) -> Job | None:
@@ -270,10 +259,10 @@ def find_job_in_queue(db: sqlite3.Connection, job_id: JobId) -> Job | None:
     """
     db.execute("BEGIN")
     try:
-        row = db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (job_id.bytes,)).fetchone()
+        row = db.execute(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (job_id.bytes,)).fetchone()
         if row is None or row[4] != JobState.IN_QUEUE:
-            return None if row is None else _job(row)
-        return _job(row, _position(db, row[2], row[0]))
+            return None if row is None else job_of_row(row)
+        return job_of_row(row, _position(db, row[2], row[0]))
     finally:
         db.execute("COMMIT")
 
@@ -347,7 +336,7 @@ def list_jobs(
     wanted = list(states or JobState)
     marks = ", ".join("?" * len(wanted))
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM jobs WHERE (? IS NULL OR qc_id = ?) AND state IN ({marks})"
+        f"SELECT {COLUMNS} FROM jobs WHERE (? IS NULL OR qc_id = ?) AND state IN ({marks})"
         " ORDER BY seq DESC LIMIT ?",
         (
             None if qc_id is None else qc_id.bytes,
@@ -356,7 +345,7 @@ def list_jobs(
             limit,
         ),
     )
-    return tuple(_job(row) for row in rows)
+    return tuple(job_of_row(row) for row in rows)
 
 
 def ids_with_files(db: sqlite3.Connection) -> tuple[frozenset[str], frozenset[str]]:
