@@ -74,7 +74,8 @@ class NewJob:
 
     shots, circuits: what the payload asks for. user_id, submitted_by: whose it is, by the
     store's key and by name. playing_s: its compiled duration; kind: equal for jobs that are
-    expected to run equally long.
+    expected to run equally long. run_p50_s, run_p90_s: how long it is expected to run
+    (labd.core.estimate).
     """
 
     id: JobId
@@ -89,6 +90,8 @@ class NewJob:
     playing_s: float
     kind: str
     priority: Priority
+    run_p50_s: float = 1.0
+    run_p90_s: float = 1.0
     tags: tuple[str, ...] = ()
 
 

@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from google.protobuf.message import DecodeError
 
@@ -22,6 +23,7 @@ from labd.payloads.sweep import Summary, check_payload
 from labd.wire import sweep_pb2
 
 MAX_KNOWN = 256
+KIND_BYTES = 16
 _ID_END = 38
 _ID_PREFIX = re.compile(rb"\x0a\x24[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """How a SweepRequest begins on the wire: field 1, a UUID as a text of 36 bytes."""
@@ -50,6 +52,7 @@ class Intake:
             self._executor, self._check, computer, payload
         )
         if key is not None:
+            summary = replace(summary, kind=key[:KIND_BYTES].hex())
             self._known[key] = summary
             if len(self._known) > MAX_KNOWN:
                 self._known.popitem(last=False)

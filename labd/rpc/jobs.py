@@ -47,7 +47,7 @@ class Jobs:
             submitted_by=caller.user.name,
             payload_bytes=len(request.payload),
             playing_s=summary.playing_s,
-            kind="",
+            kind=summary.kind,
             priority=Priority.NORMAL,
         )
         return self._message(await self._laboratory.desk.submit(job, request.payload))
