@@ -198,14 +198,19 @@ _TABLES_2 = (
     "ALTER TABLE quantum_computers ADD COLUMN mode_note TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE quantum_computers ADD COLUMN mode_by TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE quantum_computers ADD COLUMN mode_since_ns INTEGER",
-    # The queue's order (labd.core.queue_order): class, then tag, then seq. virtual_s is the tag of
-    # the job that started last; shares holds every user's last tag.
-    "ALTER TABLE quantum_computers ADD COLUMN virtual_s REAL NOT NULL DEFAULT 0",
+    # The clock of every class of a queue, and the users' accounts in it (labd.core.queue_order).
+    """CREATE TABLE queue_clocks (
+        qc_id BLOB NOT NULL REFERENCES quantum_computers (id),
+        priority INTEGER NOT NULL,
+        clock_s REAL NOT NULL,
+        PRIMARY KEY (qc_id, priority)
+    ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE shares (
         qc_id BLOB NOT NULL REFERENCES quantum_computers (id),
+        priority INTEGER NOT NULL,
         user_id INTEGER NOT NULL REFERENCES users (id),
-        last_tag_s REAL NOT NULL,
-        PRIMARY KEY (qc_id, user_id)
+        account_s REAL NOT NULL,
+        PRIMARY KEY (qc_id, priority, user_id)
     ) STRICT, WITHOUT ROWID""",
     "ALTER TABLE jobs ADD COLUMN user_id INTEGER REFERENCES users (id)",
     "ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 2 CHECK (priority IN (1, 2, 3))",

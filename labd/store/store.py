@@ -17,7 +17,8 @@ from uuid import UUID
 from labd.core.access import Role, User
 from labd.core.errors import NotFound, Unavailable
 from labd.core.jobs import Job, JobEvent, JobId, JobState, NewJob, QcId, uuid7
-from labd.store import calibrations, jobs, people
+from labd.core.openings import Opening
+from labd.store import calibrations, jobs, people, queue
 from labd.store.audit import Audit
 from labd.store.database import Batched, Writer, open_database, open_reader, storage_sentence
 from labd.store.files import StateDirectory
@@ -121,7 +122,9 @@ class Store:
 
     async def claim_next(self, qc_id: QcId) -> Job | None:
         """Make the first queued job EXECUTING; None when nothing is queued."""
-        return await self._writer.write(lambda db: jobs.claim_next(db, qc_id, self._clock_ns()))
+        return await self._writer.write(
+            lambda db: queue.claim(db, qc_id, (Opening(),), self._clock_ns())
+        )
 
     async def end_executing(self, job_id: JobId, ending: jobs.Ending) -> Job | None:
         """Give an executing job its final state, once; None when it has one already.
