@@ -28,6 +28,7 @@ from labd.chip_files import (
 from labd.core.access import Role
 from labd.core.errors import BadFile, Problem
 from labd.core.jobs import QcId
+from labd.core.openings import TimeslotRules
 from labd.core.rig import RigModule
 from labd.core.wiring import Wiring
 from labd.station_file import (
@@ -170,21 +171,6 @@ class Limits:
     payload_bytes: int
     result_bytes: int
     per_role: Mapping[Role, Mapping[str, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class TimeslotRules:
-    """How a quantum computer is shared by time.
-
-    is_required: jobs run in timeslots only. refuses_overrun: a job that would outlast its slot is
-    refused; otherwise it waits with the reason. idle_release_s: after so long without work of its
-    owner a slot is open to others. shows_owners: to those who are no operators.
-    """
-
-    is_required: bool
-    refuses_overrun: bool
-    idle_release_s: float
-    shows_owners: bool
 
 
 @dataclass(frozen=True, slots=True)

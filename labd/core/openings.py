@@ -27,7 +27,7 @@ S_NS = 1_000_000_000
 
 
 class Mode(StrEnum):
-    """What an operator has told a quantum computer. DRAINING: nothing new, what waits still runs."""
+    """What a quantum computer was told. DRAINING: nothing new is taken, what waits still runs."""
 
     RUNNING = "RUNNING"
     PAUSED = "PAUSED"
@@ -257,13 +257,13 @@ def why_not(job: Candidate, situation: Situation) -> Obstacle | None:
     if situation.mode is Mode.PAUSED:
         return Obstacle(ObstacleKind.PAUSED)
     current, release_ns = situation.current, situation.release_ns
-    is_closed = release_ns is not None and situation.now_ns < release_ns
     if job.with_timeslot or situation.rules.is_required:
         return _without_own_slot(job, situation)
-    if current is not None and is_closed:
+    if current is not None and release_ns is not None and situation.now_ns < release_ns:
+        end_ns = chain_end_ns(situation.slots, current)
         if current.user_id == job.user_id:
-            return _too_short(situation, current, until_ns=release_ns)
-        return Obstacle(ObstacleKind.SLOT, current, chain_end_ns(situation.slots, current), 0.0)
+            return _too_short(situation, current, until_ns=min(end_ns, release_ns))
+        return Obstacle(ObstacleKind.SLOT, current, end_ns, 0.0)
     in_the_way = next(slot for slot in situation.ahead if slot.user_id != job.user_id)
     return Obstacle(
         ObstacleKind.OUTLASTS_GAP,
