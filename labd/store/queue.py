@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Sequence
 
-from labd.core.jobs import Job, QcId
+from labd.core.jobs import Job, Priority, QcId
 from labd.core.openings import Opening
-from labd.core.queue_order import advanced
+from labd.core.queue_order import SortKey, advanced, sort_key
 from labd.store.jobs import COLUMNS, job_of_row
 
 _ORDER = "priority DESC, share_tag_s, seq"
@@ -18,37 +19,39 @@ _SHARES = "hold_note IS NULL AND is_timeslot = 0"
 def claim(
     db: sqlite3.Connection, qc_id: QcId, openings: Sequence[Opening], now_ns: int
 ) -> Job | None:
-    """Make EXECUTING the first job of the first opening that has one; None when none has.
+    """Make EXECUTING the first job of the first tier of openings that has one; None if none has.
 
     To be called in the transaction that read what the openings follow from.
     """
-    for opening in openings:
-        seq = _first(db, qc_id, opening)
-        if seq is not None:
+    for _, tier in itertools.groupby(openings, key=lambda opening: opening.tier):
+        firsts = [_first(db, qc_id, opening, now_ns) for opening in tier]
+        found = [first for first in firsts if first is not None]
+        if found:
+            _, _, seq = min(found)
             return _start(db, qc_id, seq, now_ns)
     return None
 
 
-def _first(db: sqlite3.Connection, qc_id: QcId, opening: Opening) -> int | None:
-    """The number of the first job of an opening."""
-    conditions = ["qc_id = ?", "state = 'IN_QUEUE'", "hold_note IS NULL"]
-    values: list[bytes | int | float] = [qc_id.bytes]
+def _first(db: sqlite3.Connection, qc_id: QcId, opening: Opening, now_ns: int) -> SortKey | None:
+    """The place of the first job of an opening; the same jobs as `Opening.admits`."""
+    conditions = ["qc_id = ?", "state = 'IN_QUEUE'", "hold_note IS NULL", "is_timeslot = ?"]
+    values: list[bytes | int | float] = [qc_id.bytes, int(opening.with_timeslot)]
     if opening.user_id is not None:
         conditions.append("user_id = ?")
         values.append(opening.user_id)
     if opening.except_user_id is not None:
         conditions.append("user_id <> ?")
         values.append(opening.except_user_id)
-    if opening.with_timeslot is not None:
-        conditions.append("is_timeslot = ?")
-        values.append(int(opening.with_timeslot))
-    if opening.max_run_s is not None:
+    max_run_s = opening.max_run_s(now_ns)
+    if max_run_s is not None:
         conditions.append("run_p90_s <= ?")
-        values.append(opening.max_run_s)
+        values.append(max_run_s)
     row = db.execute(
-        f"SELECT seq FROM jobs WHERE {' AND '.join(conditions)} ORDER BY {_ORDER} LIMIT 1", values
+        f"SELECT priority, share_tag_s, seq FROM jobs WHERE {' AND '.join(conditions)}"
+        f" ORDER BY {_ORDER} LIMIT 1",
+        values,
     ).fetchone()
-    return None if row is None else int(row[0])
+    return None if row is None else sort_key(Priority(row[0]), row[1], row[2])
 
 
 def _start(db: sqlite3.Connection, qc_id: QcId, seq: int, now_ns: int) -> Job:

@@ -28,6 +28,7 @@ Told = Callable[[Job], None]
 
 MAX_PAYLOAD_IN_ROW_BYTES = 256 * 1024
 LABD_STOPPED = "labd stopped while the job was executing"
+_ANY = (Opening(0, None, None, False, None), Opening(0, None, None, True, None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,7 @@ class Store:
 
     async def claim_next(self, qc_id: QcId) -> Job | None:
         """Make the first queued job EXECUTING; None when nothing is queued."""
-        return await self._writer.write(
-            lambda db: queue.claim(db, qc_id, (Opening(),), self._clock_ns())
-        )
+        return await self._writer.write(lambda db: queue.claim(db, qc_id, _ANY, self._clock_ns()))
 
     async def end_executing(self, job_id: JobId, ending: jobs.Ending) -> Job | None:
         """Give an executing job its final state, once; None when it has one already.
