@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 from labd.core.errors import NotFound
-from labd.core.jobs import Job, JobState, JobType, NewJob, Priority
+from labd.core.jobs import Job, JobState
 from labd.identity import Caller
 from labd.rpc import convert
+from labd.rpc.acceptance import Acceptance
 from labd.rpc.caller import Context
 from labd.rpc.chunks import stream_bytes, stream_file
 from labd.rpc.follow import follow_job
-from labd.rpc.intake import Intake
 from labd.rpc.laboratory import Laboratory
 from labd.rpc.send_buffer import SEND_BUFFER_BYTES, widen_send_buffer
 from labd.wire import iqm_server_pb2 as iqm
@@ -23,34 +23,16 @@ _KEEPALIVE = iqm.JobEventV1(keepalive=iqm.Keepalive())
 class Jobs:
     """The six methods of the service."""
 
-    def __init__(self, laboratory: Laboratory, intake: Intake) -> None:
+    def __init__(self, laboratory: Laboratory, acceptance: Acceptance) -> None:
         self._laboratory = laboratory
-        self._intake = intake
+        self._acceptance = acceptance
 
     async def submit(
         self, request: iqm.SubmitJobRequestV1, caller: Caller, context: Context
     ) -> iqm.JobV1:
         """Check a payload and queue it; the answer means that it is stored durably."""
         del context
-        computer = self._laboratory.quantum_computer(request.qc_id)
-        job_type = JobType(iqm.JobType.Name(request.type))
-        summary = await self._intake.check(computer, job_type, request.payload)
-        store = self._laboratory.store
-        job = NewJob(
-            id=store.new_job_id(),
-            qc_id=computer.id,
-            job_type=job_type,
-            shots=summary.shots,
-            circuits=summary.circuits,
-            is_timeslot=request.use_timeslot,
-            user_id=caller.user.id,
-            submitted_by=caller.user.name,
-            payload_bytes=len(request.payload),
-            playing_s=summary.playing_s,
-            kind=summary.kind,
-            priority=Priority.NORMAL,
-        )
-        return self._message(await self._laboratory.desk.submit(job, request.payload))
+        return self._message(await self._acceptance.submit(request, caller))
 
     async def get(self, request: iqm.JobLookupV1, caller: Caller, context: Context) -> iqm.JobV1:
         """A job as it stands now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from labd.rpc.acceptance import Acceptance
 from labd.rpc.calibrations import Calibrations
 from labd.rpc.intake import Intake
 from labd.rpc.jobs import Jobs
@@ -23,7 +24,7 @@ def services(laboratory: Laboratory, intake: Intake) -> Mapping[str, Mapping[str
 
 
 def _iqm_services(laboratory: Laboratory, intake: Intake) -> dict[str, Mapping[str, Method]]:
-    jobs = Jobs(laboratory, intake)
+    jobs = Jobs(laboratory, Acceptance(laboratory, intake))
     computers = QuantumComputers(laboratory)
     calibrations = Calibrations(laboratory)
     return {
