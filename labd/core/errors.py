@@ -27,6 +27,12 @@ class Problem:
         return f"{self.where}: {self.what}" if self.where else self.what
 
 
+def _first_of(problems: tuple[Problem, ...]) -> str:
+    """The first one, and how many more there are."""
+    more = len(problems) - 1
+    return f"{problems[0]} (and {more} more)" if more > 0 else str(problems[0])
+
+
 class Refusal(Exception):
     """A call that is not done. `error_code` is the API's name of the reason."""
 
@@ -42,9 +48,35 @@ class InvalidPayload(Refusal):
 
     def __str__(self) -> str:
         """The first mistake, and how many more there are."""
-        more = len(self.problems) - 1
-        tail = f" (and {more} more)" if more > 0 else ""
-        return f"the payload is not executable here: {self.problems[0]}{tail}"
+        return f"the payload is not executable here: {_first_of(self.problems)}"
+
+
+@dataclass(eq=False)
+class InvalidCalibration(Refusal):
+    """A calibration set that cannot be stored; every mistake is listed."""
+
+    problems: tuple[Problem, ...]
+    error_code = "invalid_calibration"
+
+    def __str__(self) -> str:
+        """The first mistake, and how many more there are."""
+        return f"the calibration set was not stored: {_first_of(self.problems)}"
+
+
+@dataclass(eq=False)
+class IncompleteCalibration(Refusal):
+    """A calibration set that lacks what the station's gates need; all of it is listed."""
+
+    set_id: str
+    problems: tuple[Problem, ...]
+    error_code = "incomplete_calibration"
+
+    def __str__(self) -> str:
+        """The first thing that is missing, how many more there are, and the way out."""
+        return (
+            f"calibration set {self.set_id} was not activated: {_first_of(self.problems)};"
+            " import a complete one, or activate it by force"
+        )
 
 
 @dataclass(eq=False)

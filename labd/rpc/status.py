@@ -16,6 +16,8 @@ from labd.core import errors
 
 CODES: Mapping[type[errors.Refusal], grpc.StatusCode] = {
     errors.InvalidPayload: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.InvalidCalibration: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.IncompleteCalibration: grpc.StatusCode.FAILED_PRECONDITION,
     errors.JobTypeNotSupported: grpc.StatusCode.INVALID_ARGUMENT,
     errors.InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
     errors.NotFound: grpc.StatusCode.NOT_FOUND,
@@ -51,9 +53,13 @@ def status_of(refusal: errors.Refusal) -> tuple[grpc.StatusCode, str, Metadata]:
 
 
 def details_of(refusal: errors.Refusal) -> struct_pb2.Value | None:
-    """What a client can read beyond the sentence: all mistakes of a payload, as far as they fit."""
+    """What a client can read beyond the sentence: all mistakes, as far as they fit."""
     match refusal:
-        case errors.InvalidPayload(problems):
+        case (
+            errors.InvalidPayload(problems=problems)
+            | errors.InvalidCalibration(problems=problems)
+            | errors.IncompleteCalibration(problems=problems)
+        ):
             sentences = _fitting([str(problem) for problem in problems])
             listed = struct_pb2.Value()
             listed.struct_value.get_or_create_list("errors").extend(sentences)

@@ -486,20 +486,26 @@ class CancelTimeslotRequest(_message.Message):
     def __init__(self, id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ...) -> None: ...
 
 class CalibrationSet(_message.Message):
-    __slots__ = ("head", "parent_id", "author", "note", "is_active", "n_observations")
+    __slots__ = ("head", "parent_id", "author", "note", "is_active", "n_observations", "active_since", "activated_by", "activation_note")
     HEAD_FIELD_NUMBER: _ClassVar[int]
     PARENT_ID_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
     IS_ACTIVE_FIELD_NUMBER: _ClassVar[int]
     N_OBSERVATIONS_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_SINCE_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATED_BY_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATION_NOTE_FIELD_NUMBER: _ClassVar[int]
     head: _iqm_server_pb2.CalibrationMetadataV1
     parent_id: _iqm_server_pb2.Uuid
     author: str
     note: str
     is_active: bool
     n_observations: int
-    def __init__(self, head: _Optional[_Union[_iqm_server_pb2.CalibrationMetadataV1, _Mapping]] = ..., parent_id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ..., author: _Optional[str] = ..., note: _Optional[str] = ..., is_active: _Optional[bool] = ..., n_observations: _Optional[int] = ...) -> None: ...
+    active_since: _timestamp_pb2.Timestamp
+    activated_by: str
+    activation_note: str
+    def __init__(self, head: _Optional[_Union[_iqm_server_pb2.CalibrationMetadataV1, _Mapping]] = ..., parent_id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ..., author: _Optional[str] = ..., note: _Optional[str] = ..., is_active: _Optional[bool] = ..., n_observations: _Optional[int] = ..., active_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., activated_by: _Optional[str] = ..., activation_note: _Optional[str] = ...) -> None: ...
 
 class ImportCalibrationRequest(_message.Message):
     __slots__ = ("alias", "observations", "parent_id", "note")
@@ -556,12 +562,14 @@ class DiffCalibrationsReply(_message.Message):
     def __init__(self, changes: _Optional[_Iterable[_Union[ObservationChange, _Mapping]]] = ...) -> None: ...
 
 class ActivateCalibrationRequest(_message.Message):
-    __slots__ = ("id", "note")
+    __slots__ = ("id", "note", "force")
     ID_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
     id: _iqm_server_pb2.Uuid
     note: str
-    def __init__(self, id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ..., note: _Optional[str] = ...) -> None: ...
+    force: bool
+    def __init__(self, id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ..., note: _Optional[str] = ..., force: _Optional[bool] = ...) -> None: ...
 
 class RollBackCalibrationRequest(_message.Message):
     __slots__ = ("alias", "note")
