@@ -14,12 +14,16 @@ from uuid import UUID
 
 from labd.core.access import Role
 from labd.core.jobs import JobId, JobState, JobType, NewJob, Priority, QcId
+from labd.core.openings import TimeslotRules
 from labd.store.jobs import Ending
 from labd.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config" / "labd.toml"
 QC_ID = QcId(UUID("5c1e5000-0000-4000-8000-0000000000a5"))
+RULES = TimeslotRules(
+    is_required=False, refuses_overrun=False, idle_release_s=600.0, shows_owners=True
+)
 PAYLOAD = ROOT / "tests" / "data" / "payloads" / "bell.sweep.bin"
 
 
@@ -48,7 +52,7 @@ async def _completed_job(state_dir: Path, result_bytes: int) -> JobId:
             priority=Priority.NORMAL,
         )
         await store.submit(new, b"")
-        await store.claim_next(QC_ID)
+        await store.timeslots.claim(QC_ID, RULES)
         block = os.urandom(1 << 24)
         with store.result_path(new.id).open("wb") as file:
             for start in range(0, result_bytes, len(block)):

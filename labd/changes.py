@@ -14,7 +14,8 @@ from uuid import UUID
 
 Topic = tuple[Literal["job", "queue", "arrival", "progress"], UUID]
 """job: the record of that job. queue: positions in the queue of that quantum computer.
-arrival: a job was queued there. progress: shots done of that job."""
+arrival: what may let a job start there: one was queued or let go, its mode or its slots changed.
+progress: shots done of that job."""
 
 
 class Watch:

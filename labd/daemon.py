@@ -79,7 +79,9 @@ class Daemon:
         server = self._config.server
         desk = Desk(store, Changes())
         supervisors = {
-            computer.id: Supervisor(desk, self._rack_command(store, computer), computer.id)
+            computer.id: Supervisor(
+                desk, self._rack_command(store, computer), computer.id, computer.timeslots
+            )
             for computer in self._config.quantum_computers
         }
         intake = Intake(self._config.limits)

@@ -15,8 +15,10 @@ from uuid import UUID
 from labd.changes import Changes, Topic
 from labd.core.errors import ServerStopping
 from labd.core.jobs import Job, JobId, JobState, NewJob, QcId
+from labd.core.openings import TimeslotRules
 from labd.store.jobs import Ending
 from labd.store.store import Store
+from labd.store.timeslots import Decision
 
 _log = logging.getLogger(__name__)
 
@@ -41,12 +43,12 @@ class Desk:
         self.changes.notify(("arrival", job.qc_id))
         _note(job)
 
-    async def claim_next(self, qc_id: QcId) -> Job | None:
-        """Take the first queued job to run it; None when there is none. Raises Unavailable."""
-        job = await self.store.claim_next(qc_id)
-        if job is not None:
-            self._tell(job, ("queue", qc_id))
-        return job
+    async def claim_next(self, qc_id: QcId, rules: TimeslotRules) -> Decision:
+        """Take the job that may start first to run it. Raises Unavailable."""
+        decision = await self.store.timeslots.claim(qc_id, rules)
+        if decision.job is not None:
+            self._tell(decision.job, ("queue", qc_id))
+        return decision
 
     async def end(self, job_id: JobId, ending: Ending) -> None:
         """Give a running job its final state, once. Raises Unavailable."""

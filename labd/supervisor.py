@@ -1,7 +1,9 @@
 """One rack process per quantum computer: started, watched, given jobs, stopped, killed, replaced.
 
-A job is claimed only for a rack that is ready; until then it waits in the queue. What a process ran
-when it ended becomes INTERRUPTED with the way it ended; the next jobs wait for the next process.
+A job is claimed only for a rack that is ready; until then it waits in the queue. Which one starts
+is decided anew whenever queue, slots or mode change, and when the clock reaches the instant from
+which on the last decision is void (labd.core.openings). What a process ran when it ended becomes
+INTERRUPTED with the way it ended; the next jobs wait for the next process.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,10 +21,12 @@ from typing import TypeVar
 from labd.changes import Watch
 from labd.core.errors import Unavailable
 from labd.core.jobs import Job, JobId, JobState, QcId
+from labd.core.openings import S_NS, TimeslotRules
 from labd.desk import Desk
 from labd.rack import messages as rack
 from labd.rack_process import RackCommand, RackProcess, end_leftover
 from labd.store.jobs import Ending
+from labd.store.timeslots import Decision
 
 CANCEL_PATIENCE_S = 5.0
 STOP_PATIENCE_S = 8.0
@@ -34,6 +38,9 @@ LONGEST_BACKOFF_S = 30.0
 HEALTHY_S = 30.0
 """A process that lived so long earns its successor a start without delay."""
 STORAGE_RETRY_S = 1.0
+CLOCK_STEP_S = 1.0
+"""The clock is looked at so often while it decides: a slot is an appointment by the clock on the
+wall, which may be set."""
 
 T = TypeVar("T")
 
@@ -79,11 +86,12 @@ class _Running:
 class Supervisor:
     """The keeper of one rack process."""
 
-    def __init__(self, desk: Desk, command: RackCommand, qc_id: QcId) -> None:
+    def __init__(self, desk: Desk, command: RackCommand, qc_id: QcId, rules: TimeslotRules) -> None:
         self.status = RackStatus(RackState.STARTING)
         self._desk = desk
         self._command = command
         self._qc_id = qc_id
+        self._rules = rules
         self._work = desk.changes.watch(("arrival", qc_id))
         self._running: _Running | None = None
         self._process: RackProcess | None = None
@@ -218,17 +226,19 @@ class Supervisor:
     async def _run_jobs(self, process: RackProcess) -> None:
         with self._work as work:
             while not process.is_gone and not self._stopping.is_set():
-                job = None
+                decision = None
                 if self.status.state is RackState.READY and not process.has_hung_up():
-                    job = await self._claim()
-                if job is None:
+                    decision = await self._claim()
+                if decision is None:
                     await work.wait()
+                elif decision.job is None:
+                    await until_due(work, decision, time.time_ns)
                 else:
-                    await self._run_job(process, job)
+                    await self._run_job(process, decision.job)
 
-    async def _claim(self) -> Job | None:
+    async def _claim(self) -> Decision | None:
         try:
-            return await self._desk.claim_next(self._qc_id)
+            return await self._desk.claim_next(self._qc_id, self._rules)
         except Unavailable:
             asyncio.get_running_loop().call_later(STORAGE_RETRY_S, self._work.wake)
             return None
@@ -288,6 +298,15 @@ class Supervisor:
                 await asyncio.sleep(STORAGE_RETRY_S)
             else:
                 return
+
+
+async def until_due(work: Watch, decision: Decision, clock_ns: Callable[[], int]) -> None:
+    """Wait for news, or until the clock alone has changed what may start."""
+    due_ns = decision.next_change_ns
+    while due_ns is None or decision.at_ns <= clock_ns() < due_ns:
+        left_s = None if due_ns is None else max(0.0, (due_ns - clock_ns()) / S_NS)
+        if await work.wait(None if left_s is None else min(left_s, CLOCK_STEP_S)):
+            return
 
 
 async def _first_of(work: Coroutine[None, None, T], hurry: asyncio.Event, limit_s: float) -> None:

@@ -17,18 +17,17 @@ from uuid import UUID
 from labd.core.access import Role, User
 from labd.core.errors import NotFound, Unavailable
 from labd.core.jobs import Job, JobEvent, JobId, JobState, NewJob, QcId, uuid7
-from labd.core.openings import Opening
-from labd.store import calibrations, jobs, people, queue
+from labd.store import calibrations, jobs, people
 from labd.store.audit import Audit
 from labd.store.database import Batched, Writer, open_database, open_reader, storage_sentence
 from labd.store.files import StateDirectory
 from labd.store.schema import migrate
+from labd.store.timeslots import Timeslots
 
 Told = Callable[[Job], None]
 
 MAX_PAYLOAD_IN_ROW_BYTES = 256 * 1024
 LABD_STOPPED = "labd stopped while the job was executing"
-_ANY = (Opening(0, None, None, False, None), Opening(0, None, None, True, None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,7 @@ class Store:
         self._writer = Writer(connection)
         self._reader = open_reader(directory.database)
         self.audit = Audit(self._writer, self._reader, clock_ns)
+        self.timeslots = Timeslots(self._writer, self._reader, clock_ns)
 
     @classmethod
     def open(cls, path: Path, *, clock_ns: Callable[[], int]) -> Store:
@@ -120,10 +120,6 @@ class Store:
             if not in_row:
                 self.directory.payload_path(job.id).unlink(missing_ok=True)
             raise
-
-    async def claim_next(self, qc_id: QcId) -> Job | None:
-        """Make the first queued job EXECUTING; None when nothing is queued."""
-        return await self._writer.write(lambda db: queue.claim(db, qc_id, _ANY, self._clock_ns()))
 
     async def end_executing(self, job_id: JobId, ending: jobs.Ending) -> Job | None:
         """Give an executing job its final state, once; None when it has one already.

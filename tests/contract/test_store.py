@@ -16,6 +16,7 @@ import pytest
 from labd.core.access import Role
 from labd.core.errors import JobAlreadyFinal, NotFound, Unavailable
 from labd.core.jobs import TRANSITIONS, Job, JobId, JobState, JobType, NewJob, Priority, QcId
+from labd.core.openings import TimeslotRules
 from labd.store import jobs as sql
 from labd.store.calibrations import CalibrationSet
 from labd.store.files import StateDirectoryInUse
@@ -26,6 +27,9 @@ pytestmark = pytest.mark.anyio
 
 QC = QcId(UUID(int=1))
 OTHER = QcId(UUID(int=2))
+RULES = TimeslotRules(
+    is_required=False, refuses_overrun=False, idle_release_s=600.0, shows_owners=True
+)
 
 
 class Clock:
@@ -66,7 +70,7 @@ def new_job(store: Store, qc_id: QcId = QC) -> NewJob:
         job_type=JobType.PULSE,
         shots=100,
         circuits=2,
-        is_timeslot=True,
+        is_timeslot=False,
         user_id=1,
         submitted_by="alice",
         payload_bytes=7,
@@ -78,6 +82,10 @@ def new_job(store: Store, qc_id: QcId = QC) -> NewJob:
 
 async def submit(store: Store, payload: bytes = b"payload", qc_id: QcId = QC) -> Job:
     return await store.submit(new_job(store, qc_id), payload)
+
+
+async def claim(store: Store, qc_id: QcId = QC) -> Job | None:
+    return (await store.timeslots.claim(qc_id, RULES)).job
 
 
 def raw(store: Store) -> sqlite3.Connection:
@@ -93,7 +101,7 @@ async def test_a_submitted_job_is_there_as_it_was_given(store: Store) -> None:
 
     assert found == job
     assert (found.state, found.queue_position) == (JobState.IN_QUEUE, 0)
-    assert (found.shots, found.circuits, found.is_timeslot) == (100, 2, True)
+    assert (found.shots, found.circuits, found.is_timeslot) == (100, 2, False)
     assert (found.submitted_by, found.error) == ("alice", None)
     assert store.payload(found) == b"payload"
 
@@ -124,30 +132,30 @@ async def test_jobs_of_one_queue_are_claimed_in_order_of_submission(store: Store
 
     claimed = []
     for _ in range(3):
-        job = await store.claim_next(QC)
+        job = await claim(store)
         assert job is not None
         claimed.append(job)
         await store.end_executing(job.id, Ending(JobState.FAILED, "no"))
 
     assert [job.id for job in claimed] == [job.id for job in submitted]
     assert all(job.state is JobState.EXECUTING for job in claimed)
-    assert await store.claim_next(QC) is None
+    assert await claim(store) is None
 
 
 async def test_a_second_executing_job_is_refused_by_the_database(store: Store) -> None:
     await submit(store)
     await submit(store)
-    await store.claim_next(QC)
+    await claim(store)
 
     with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
-        await store.claim_next(QC)
+        await claim(store)
 
 
 async def test_two_quantum_computers_execute_at_once(store: Store) -> None:
     await submit(store)
     await submit(store, qc_id=OTHER)
 
-    first, second = await store.claim_next(QC), await store.claim_next(OTHER)
+    first, second = await claim(store), await claim(store, OTHER)
 
     assert first is not None
     assert second is not None
@@ -155,7 +163,7 @@ async def test_two_quantum_computers_execute_at_once(store: Store) -> None:
 
 async def test_every_change_of_state_stands_in_the_log_once_and_in_order(store: Store) -> None:
     job = await submit(store)
-    await store.claim_next(QC)
+    await claim(store)
     await store.end_executing(job.id, Ending(JobState.FAILED, "awg1 is mute"))
     await store.end_executing(job.id, Ending(JobState.COMPLETED))
 
@@ -172,7 +180,7 @@ async def test_every_change_of_state_stands_in_the_log_once_and_in_order(store: 
 
 async def test_a_job_ends_once(store: Store) -> None:
     job = await submit(store)
-    await store.claim_next(QC)
+    await claim(store)
     timings_s = {"play": 0.5}
 
     first = await store.end_executing(job.id, Ending(JobState.COMPLETED, None, timings_s))
@@ -244,7 +252,7 @@ async def test_cancelling_a_queued_job_moves_the_others_up(store: Store) -> None
 
 async def test_cancelling_a_running_job_notes_the_wish(store: Store) -> None:
     job = await submit(store)
-    await store.claim_next(QC)
+    await claim(store)
 
     answer = await store.cancel(job.id, "why")
 
@@ -257,7 +265,7 @@ async def test_cancelling_a_running_job_notes_the_wish(store: Store) -> None:
 
 async def test_a_late_cancel_leaves_a_finished_job_alone(store: Store) -> None:
     job = await submit(store)
-    await store.claim_next(QC)
+    await claim(store)
     await store.end_executing(job.id, Ending(JobState.FAILED, "no"))
 
     with pytest.raises(JobAlreadyFinal, match="already FAILED"):
@@ -371,7 +379,7 @@ async def test_after_a_restart_the_running_job_is_interrupted_and_the_queue_stan
 ) -> None:
     store = open_store(tmp_path)
     running, second, third = [await submit(store) for _ in range(3)]
-    await store.claim_next(QC)
+    await claim(store)
     store.close()
 
     again = open_store(tmp_path)
@@ -381,7 +389,7 @@ async def test_after_a_restart_the_running_job_is_interrupted_and_the_queue_stan
     assert again.job(running.id).error == LABD_STOPPED
     assert again.job(running.id).ended_at_ns is not None
     assert (again.job(second.id).queue_position, again.job(third.id).queue_position) == (0, 1)
-    claimed = await again.claim_next(QC)
+    claimed = await claim(again)
     assert claimed is not None
     assert claimed.id == second.id
     again.close()
@@ -390,11 +398,11 @@ async def test_after_a_restart_the_running_job_is_interrupted_and_the_queue_stan
 async def test_after_a_restart_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     large = await submit(store, b"L" * (MAX_PAYLOAD_IN_ROW_BYTES + 1))
-    await store.claim_next(QC)
+    await claim(store)
     store.result_path(large.id).write_bytes(b"result")
     await store.end_executing(large.id, Ending(JobState.COMPLETED))
     running = await submit(store)
-    await store.claim_next(QC)
+    await claim(store)
     store.result_path(running.id).write_bytes(b"renamed, never recorded")
     (store.directory.results / f"{running.id}.bin.part").write_bytes(b"half")
     (store.directory.payloads / f"{uuid4()}.bin").write_bytes(b"no row speaks of it")
@@ -412,7 +420,7 @@ async def test_after_a_restart_leftovers_are_removed_and_nothing_else(tmp_path: 
 
 async def test_a_job_that_does_not_complete_keeps_no_result(store: Store) -> None:
     job = await submit(store)
-    await store.claim_next(QC)
+    await claim(store)
     store.result_path(job.id).with_suffix(".bin.part").write_bytes(b"half")
 
     await store.end_executing(job.id, Ending(JobState.CANCELLED, "asked"))
