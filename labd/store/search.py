@@ -63,7 +63,7 @@ class Page:
 class Effort:
     """What a page may cost. A first stride has first_stride entries, later ones fill stride_s."""
 
-    page_s: float = 0.04
+    page_s: float = 0.03
     stride_s: float = 0.008
     first_stride: int = 64
     longest_stride: int = 8192
