@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -37,7 +37,7 @@ def show(*tables: RenderableType) -> None:
         console.print(table)
 
 
-def jobs_table(jobs: list[Job], *, with_alias: bool) -> Table:
+def jobs_table(jobs: Sequence[Job], *, with_alias: bool) -> Table:
     """One line a job."""
     table = _table("job", "status", "shots", "submitted", "took")
     table.columns[2].justify = table.columns[4].justify = "right"

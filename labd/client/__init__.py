@@ -8,70 +8,154 @@ with Client("http://localhost:50051/star5") as labd:
     job = labd.submit(program)
     labd.wait(job.id)
     print(labd.results(job.id).counts())
+
+What needs numpy is imported when it is first asked for: that is a third of labctl's time.
 """
 
-from labd.client import gates
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from labd.client.address import Tls
 from labd.client.connection import Client
-from labd.client.envelopes import (
-    Constant,
-    CosineRiseFall,
-    Envelope,
-    Gaussian,
-    TruncatedGaussian,
-    cosine_derivative,
-)
 from labd.client.errors import (
     ClientError,
     InvalidRequest,
     JobNotCompleted,
     NotAllowed,
     NotFound,
+    QuotaExceeded,
     ServerBusy,
+    Unauthenticated,
     Unreachable,
     WaitTimeout,
 )
-from labd.client.program import Program
-from labd.client.results import Array, Results, unpack_results
-from labd.client.segment import Segment
-from labd.client.shape import Acquired, Axis, Method, ResultShape
-from labd.client.tables import Grid, Readout, TimeTrace
-from labd.client.values import CalibrationSet, Job, Progress, QuantumComputer, Rack
-from labd.core.jobs import JobState, JobType
+from labd.client.values import Job, Progress, QuantumComputer, Rack
+from labd.client.values_jobs import (
+    Estimate,
+    JobDetails,
+    JobEvent,
+    JobFilter,
+    JobPage,
+    JobSummary,
+    Waiting,
+    WaitingKind,
+)
+from labd.client.values_machine import (
+    CalibrationHead,
+    CalibrationPage,
+    Connection,
+    Machine,
+    ObservationChange,
+    Timeslot,
+)
+from labd.client.values_people import Limit, Limits, NewToken, Token, User, WhoAmI
+from labd.core.access import Role
+from labd.core.audit import AuditLine
+from labd.core.jobs import JobState, JobType, Priority
+from labd.core.openings import Mode
+
+if TYPE_CHECKING:
+    from labd.client import gates
+    from labd.client.envelopes import (
+        Constant,
+        CosineRiseFall,
+        Envelope,
+        Gaussian,
+        TruncatedGaussian,
+        cosine_derivative,
+    )
+    from labd.client.program import Program
+    from labd.client.results import Array, Results, unpack_results
+    from labd.client.segment import Segment
+    from labd.client.shape import Acquired, Axis, Method, ResultShape
+    from labd.client.tables import Grid, Readout, TimeTrace
+    from labd.client.values_observations import CalibrationSet
+
+_NUMERIC = {
+    "envelopes": (
+        *("Constant", "CosineRiseFall", "Envelope", "Gaussian"),
+        *("TruncatedGaussian", "cosine_derivative"),
+    ),
+    "program": ("Program",),
+    "results": ("Array", "Results", "unpack_results"),
+    "segment": ("Segment",),
+    "shape": ("Acquired", "Axis", "Method", "ResultShape"),
+    "tables": ("Grid", "Readout", "TimeTrace"),
+    "values_observations": ("CalibrationSet",),
+}
 
 __all__ = [
     "Acquired",
     "Array",
+    "AuditLine",
     "Axis",
+    "CalibrationHead",
+    "CalibrationPage",
     "CalibrationSet",
     "Client",
     "ClientError",
+    "Connection",
     "Constant",
     "CosineRiseFall",
     "Envelope",
+    "Estimate",
     "Gaussian",
     "Grid",
     "InvalidRequest",
     "Job",
+    "JobDetails",
+    "JobEvent",
+    "JobFilter",
     "JobNotCompleted",
+    "JobPage",
     "JobState",
+    "JobSummary",
     "JobType",
+    "Limit",
+    "Limits",
+    "Machine",
     "Method",
+    "Mode",
+    "NewToken",
     "NotAllowed",
     "NotFound",
+    "ObservationChange",
+    "Priority",
     "Program",
     "Progress",
     "QuantumComputer",
+    "QuotaExceeded",
     "Rack",
     "Readout",
     "ResultShape",
     "Results",
+    "Role",
     "Segment",
     "ServerBusy",
     "TimeTrace",
+    "Timeslot",
+    "Tls",
+    "Token",
     "TruncatedGaussian",
+    "Unauthenticated",
     "Unreachable",
+    "User",
     "WaitTimeout",
+    "Waiting",
+    "WaitingKind",
+    "WhoAmI",
     "cosine_derivative",
     "gates",
     "unpack_results",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "gates":
+        return import_module("labd.client.gates")
+    for module, names in _NUMERIC.items():
+        if name in names:
+            return getattr(import_module(f"labd.client.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,8 @@ from google.protobuf.message import Message
 
 from labd.client.errors import from_rpc
 from labd.wire import iqm_server_pb2 as iqm
-from labd.wire import lab_pb2 as lab
+
+_LAB = "/labd.v1.Lab/"
 
 Request = TypeVar("Request", bound=Message)
 Reply = TypeVar("Reply", bound=Message)
@@ -66,7 +67,7 @@ class Calls:
         self.timeout_s = timeout_s
         self._token = token
         computers, jobs = "/iqm.server.QuantumComputers/", "/iqm.server.Jobs/"
-        calibrations, own = "/iqm.server.Calibrations/", "/labd.v1.Lab/"
+        calibrations = "/iqm.server.Calibrations/"
         self.list_computers: Unary[iqm.ListQuantumComputerFiltersV1, iqm.QuantumComputersListV1] = (
             Unary(self, computers + "ListQuantumComputersV1", iqm.QuantumComputersListV1.FromString)
         )
@@ -101,12 +102,18 @@ class Calls:
         self.results: Stream[iqm.JobLookupV1, iqm.DataChunk] = Stream(
             self, jobs + "GetJobResultsV1", iqm.DataChunk.FromString
         )
-        self.list_jobs: Unary[lab.ListJobsRequest, lab.ListJobsReply] = Unary(
-            self, own + "ListJobs", lab.ListJobsReply.FromString
-        )
-        self.progress: Stream[iqm.JobLookupV1, lab.Progress] = Stream(
-            self, own + "WatchProgress", lab.Progress.FromString
-        )
+
+    def own(self, method: str, request: type[Request], reply: type[Reply]) -> Unary[Request, Reply]:
+        """A unary method of labd.v1.Lab."""
+        del request  # its type is what counts
+        return Unary(self, _LAB + method, reply.FromString)
+
+    def own_stream(
+        self, method: str, request: type[Request], reply: type[Reply]
+    ) -> Stream[Request, Reply]:
+        """A streaming method of labd.v1.Lab."""
+        del request
+        return Stream(self, _LAB + method, reply.FromString)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What goes with every call."""

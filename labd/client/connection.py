@@ -1,37 +1,51 @@
-"""`Client`: labd's jobs from Python. Every call is synchronous and raises `ClientError`."""
+"""`Client`: labd from Python. Every call is synchronous and raises `ClientError`.
+
+numpy and all that needs it is imported by the methods that hand out arrays or programs, so that a
+program that only asks for jobs starts fast.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
 import grpc
 
-from labd.client.address import Address
+from labd.client.address import Address, Tls
+from labd.client.audit import AuditCalls
+from labd.client.calibration_sets import CalibrationCalls
 from labd.client.calls import Calls, joined
+from labd.client.convert import pack_uuid, uuid_of
 from labd.client.errors import JobNotCompleted, NotFound
 from labd.client.follow import follow
-from labd.client.program import Program
-from labd.client.results import Results, unpack_results
-from labd.client.tables import Grid
-from labd.client.values import (
-    CalibrationSet,
-    Job,
-    Progress,
-    QuantumComputer,
-    Rack,
-    calibration_of,
-    job_of,
-    uuid_of,
+from labd.client.machine import MachineCalls
+from labd.client.people import PeopleCalls
+from labd.client.timeslots import TimeslotCalls
+from labd.client.values import Job, Progress, QuantumComputer, Rack, job_of
+from labd.client.values_jobs import (
+    JobDetails,
+    JobFilter,
+    JobPage,
+    JobSummary,
+    details_of,
+    pack_filter,
+    summary_of,
 )
-from labd.core.jobs import JobState, JobType
+from labd.core.jobs import JobState, JobType, Priority
 from labd.wire import iqm_server_pb2 as wire
 from labd.wire import lab_pb2 as lab
+
+if TYPE_CHECKING:
+    from labd.client.program import Program
+    from labd.client.results import Results
+    from labd.client.values_observations import CalibrationSet
 
 _CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
@@ -47,9 +61,13 @@ JobId = UUID | str
 class Client:
     """A connection to one quantum computer of a labd server.
 
-    url: ``http://host:port/alias`` or ``unix:/path/labd.sock``. alias: needed with a unix socket if
-    the server has several quantum computers. token: sent with every call. timeout_s: of every call
-    that is no stream. patience_s: how long `watch` and `wait` try to reach a silent server.
+    url: ``http(s)://host:port/alias`` or ``unix:/path/labd.sock``. alias: needed with a unix socket
+    if the server has several quantum computers. token: sent with every call. tls: what https needs
+    beyond the system's certificates. timeout_s: of every call that is no stream. patience_s: how
+    long `watch` and `wait` try to reach a silent server.
+
+    Jobs are methods of the client itself; `machine`, `people`, `timeslots`, `calibration_sets` and
+    `audit` hold the rest.
     """
 
     def __init__(
@@ -58,20 +76,24 @@ class Client:
         *,
         alias: str = "",
         token: str | None = None,
+        tls: Tls | None = None,
         timeout_s: float = 60.0,
         patience_s: float = 60.0,
     ) -> None:
         self._address = Address.parse(url, alias)
-        self._channel = (
-            grpc.secure_channel(
-                self._address.target, grpc.ssl_channel_credentials(), _CHANNEL_OPTIONS
-            )
-            if self._address.is_secure
-            else grpc.insecure_channel(self._address.target, _CHANNEL_OPTIONS)
-        )
+        self._channel = _channel(self._address, tls or Tls())
         self._calls = Calls(self._channel, token=token, timeout_s=timeout_s)
         self._patience_s = patience_s
         self._computer: QuantumComputer | None = None
+        own = self._calls.own
+        self._list_jobs = own("ListJobs", lab.ListJobsRequest, lab.ListJobsReply)
+        self._job_details = own("GetJobDetails", wire.JobLookupV1, lab.JobDetails)
+        self._hold = own("HoldJob", lab.HoldJobRequest, lab.JobDetails)
+        self._release = own("ReleaseJob", wire.JobLookupV1, lab.JobDetails)
+        self._set_priority = own("SetPriority", lab.SetPriorityRequest, lab.JobDetails)
+        self._set_tags = own("SetTags", lab.SetTagsRequest, lab.JobDetails)
+        self._delete = own("DeleteJob", wire.JobLookupV1, lab.Empty)
+        self._progress = self._calls.own_stream("WatchProgress", wire.JobLookupV1, lab.Progress)
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +110,39 @@ class Client:
         """Close the connection. Idempotent."""
         self._channel.close()
 
+    # ---- beside jobs
+
+    @cached_property
+    def machine(self) -> MachineCalls:
+        """The quantum computer: how it stands, pause, drain, resume; who is connected."""
+        return MachineCalls(self._calls, self._address.alias)
+
+    @cached_property
+    def people(self) -> PeopleCalls:
+        """Users, tokens and limits."""
+        return PeopleCalls(self._calls)
+
+    @cached_property
+    def timeslots(self) -> TimeslotCalls:
+        """Timeslots of the quantum computer."""
+        return TimeslotCalls(self._calls, self._address.alias)
+
+    @cached_property
+    def calibration_sets(self) -> CalibrationCalls:
+        """The quantum computer's calibration sets."""
+        return CalibrationCalls(self._calls, self._address.alias)
+
+    @cached_property
+    def audit(self) -> AuditCalls:
+        """Who did what to what, when, from where."""
+        return AuditCalls(self._calls)
+
     # ---- quantum computers
+
+    @property
+    def alias(self) -> str:
+        """The quantum computer that the address names; empty if it names none."""
+        return self._address.alias
 
     def quantum_computers(self) -> list[QuantumComputer]:
         """All that the server offers."""
@@ -107,7 +161,7 @@ class Client:
     def resource(self, name: str) -> bytes:
         """A resource as the server streams it, such as ``channel-properties`` or ``settings``."""
         lookup = wire.QuantumComputerResourceLookupV1(
-            qc_id=_wire_uuid(self.quantum_computer.id), resource_name=name
+            qc_id=pack_uuid(self.quantum_computer.id), resource_name=name
         )
         return joined(self._calls.resource(lookup))
 
@@ -119,6 +173,9 @@ class Client:
 
     def program(self, shots: int, *, averaging_bins: int | None = None) -> Program:
         """An empty program with this quantum computer's grid and latest calibration."""
+        from labd.client.program import Program
+        from labd.client.tables import Grid
+
         channels = json.loads(self.resource("channel-properties"))
         program = Program(shots=shots, averaging_bins=averaging_bins, grid=Grid.of(channels))
         program.use(self.calibration())
@@ -126,23 +183,29 @@ class Client:
 
     def calibration(self, calibration_id: UUID | None = None) -> CalibrationSet:
         """A calibration set with all its observations; the latest one if none is named."""
+        from labd.client.values_observations import calibration_of
+
+        return calibration_of(self.calibration_bytes(calibration_id))
+
+    def calibration_bytes(self, calibration_id: UUID | None = None) -> bytes:
+        """A calibration set in IQM's JSON, as the server streams it."""
         if calibration_id is None:
             latest = self._calls.latest_calibration(
                 wire.LatestQuantumComputerCalibrationLookupV1(
-                    qc_id=_wire_uuid(self.quantum_computer.id)
+                    qc_id=pack_uuid(self.quantum_computer.id)
                 )
             )
             calibration_id = uuid_of(latest.id)
-        lookup = wire.CalibrationLookupV1(id=_wire_uuid(calibration_id))
-        return calibration_of(joined(self._calls.calibration_data(lookup)))
+        lookup = wire.CalibrationLookupV1(id=pack_uuid(calibration_id))
+        return joined(self._calls.calibration_data(lookup))
 
     # ---- jobs
 
     def submit(self, payload: bytes | Program, job_type: JobType = JobType.PULSE) -> Job:
         """Hand in a job. When this returns, labd has it on disk. Raises InvalidRequest."""
-        content = payload.pack() if isinstance(payload, Program) else payload
+        content = payload if isinstance(payload, bytes) else payload.pack()
         request = wire.SubmitJobRequestV1(
-            qc_id=_wire_uuid(self.quantum_computer.id),
+            qc_id=pack_uuid(self.quantum_computer.id),
             type=job_type.value,
             payload=content,
             use_timeslot=self._address.use_timeslot,
@@ -153,15 +216,54 @@ class Client:
         """The job as it is now."""
         return job_of(self._calls.get(_lookup(job_id)))
 
-    def jobs(self, limit: int = 20, *, of_all: bool = False) -> list[Job]:
+    def details(self, job_id: JobId) -> JobDetails:
+        """All that is known of the job: events, why it waits, when it starts, phase timings."""
+        return details_of(self._job_details(_lookup(job_id)))
+
+    def jobs(self, limit: int = 20, *, of_all: bool = False) -> list[JobSummary]:
         """The newest jobs first; of this client's quantum computer, or of all the server's."""
-        alias = "" if of_all else self.quantum_computer.alias
-        reply = self._calls.list_jobs(lab.ListJobsRequest(limit=limit, alias=alias))
-        return [job_of(summary.job) for summary in reply.jobs]
+        chosen = JobFilter(alias="" if of_all else self._address.alias)
+        return list(itertools.islice(self.search(chosen), limit))
+
+    def search(self, chosen: JobFilter) -> Iterator[JobSummary]:
+        """All jobs that the filter lets through, the newest first, asked for page by page."""
+        token = ""
+        while True:
+            page = self.job_page(chosen, page_token=token)
+            yield from page.jobs
+            token = page.next_page_token
+            if not token:
+                return
+
+    def job_page(self, chosen: JobFilter, *, limit: int = 0, page_token: str = "") -> JobPage:
+        """One page of them. limit: at most so many, 0 is the server's default."""
+        reply = self._list_jobs(pack_filter(chosen, limit, page_token))
+        return JobPage(tuple(summary_of(each) for each in reply.jobs), reply.next_page_token)
 
     def cancel(self, job_id: JobId) -> Job:
         """Take a job out of the queue or stop it. Raises NotAllowed once it has ended."""
         return job_of(self._calls.cancel(_lookup(job_id)))
+
+    def hold(self, job_id: JobId, note: str) -> JobDetails:
+        """Keep a queued job from starting; it keeps its place. note: why."""
+        return details_of(self._hold(lab.HoldJobRequest(id=pack_uuid(job_id), note=note)))
+
+    def release(self, job_id: JobId) -> JobDetails:
+        """Undo `hold`."""
+        return details_of(self._release(_lookup(job_id)))
+
+    def set_priority(self, job_id: JobId, priority: Priority) -> JobDetails:
+        """Move a queued job to another class; HIGH is for operators to give."""
+        request = lab.SetPriorityRequest(id=pack_uuid(job_id), priority=priority.name)
+        return details_of(self._set_priority(request))
+
+    def set_tags(self, job_id: JobId, tags: Iterable[str]) -> JobDetails:
+        """Replace the tags of a job."""
+        return details_of(self._set_tags(lab.SetTagsRequest(id=pack_uuid(job_id), tags=tags)))
+
+    def delete(self, job_id: JobId) -> None:
+        """Remove a job that has ended, with its payload and results, for ever."""
+        self._delete(_lookup(job_id))
 
     def watch(self, job_id: JobId) -> Iterator[Job]:
         """The job as it is now, then every change once and in order; ends after the final state.
@@ -181,7 +283,7 @@ class Client:
 
     def progress(self, job_id: JobId) -> Iterator[Progress]:
         """Shots done, now and at every change, until the job ends."""
-        for update in self._calls.progress(_lookup(job_id)):
+        for update in self._progress(_lookup(job_id)):
             yield Progress(update.shots_done, update.shots_total)
 
     # ---- what went in and what came out
@@ -192,6 +294,8 @@ class Client:
 
     def results(self, job_id: JobId) -> Results:
         """The results as arrays, with their shape read from the payload. Raises JobNotCompleted."""
+        from labd.client.results import unpack_results
+
         self._demand_completed(job_id)
         return unpack_results(self.results_bytes(job_id), self.payload(job_id))
 
@@ -232,10 +336,14 @@ def _write_whole(path: Path, pieces: Iterable[bytes]) -> int:
     return written
 
 
+def _channel(address: Address, tls: Tls) -> grpc.Channel:
+    if not address.is_secure:
+        return grpc.insecure_channel(address.target, _CHANNEL_OPTIONS)
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=tls.ca, private_key=tls.key, certificate_chain=tls.certificate
+    )
+    return grpc.secure_channel(address.target, credentials, _CHANNEL_OPTIONS)
+
+
 def _lookup(job_id: JobId) -> wire.JobLookupV1:
-    identity = job_id if isinstance(job_id, UUID) else UUID(job_id)
-    return wire.JobLookupV1(id=_wire_uuid(identity))
-
-
-def _wire_uuid(identity: UUID) -> wire.Uuid:
-    return wire.Uuid(raw=identity.bytes)
+    return wire.JobLookupV1(id=pack_uuid(job_id))

@@ -44,12 +44,20 @@ class NotAllowed(ClientError):
     """The job's state, or who asks, does not allow it."""
 
 
+class Unauthenticated(NotAllowed):
+    """No credentials, or wrong ones."""
+
+
+class QuotaExceeded(NotAllowed):
+    """A limit is used up; the sentence says which, how far, and when it frees."""
+
+
 class Unreachable(ClientError):
     """Nobody answers at that address, or the connection broke."""
 
 
 class ServerBusy(ClientError):
-    """The server is stopping or out of a resource; the same call may succeed later."""
+    """The server stops, drains or is out of a resource; the same call may succeed later."""
 
 
 @dataclass(eq=False)
@@ -89,7 +97,8 @@ _BY_CODE: dict[grpc.StatusCode, type[ClientError]] = {
     grpc.StatusCode.NOT_FOUND: NotFound,
     grpc.StatusCode.FAILED_PRECONDITION: NotAllowed,
     grpc.StatusCode.PERMISSION_DENIED: NotAllowed,
-    grpc.StatusCode.UNAUTHENTICATED: NotAllowed,
+    grpc.StatusCode.ALREADY_EXISTS: NotAllowed,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
     grpc.StatusCode.UNAVAILABLE: Unreachable,
     grpc.StatusCode.DEADLINE_EXCEEDED: Unreachable,
     grpc.StatusCode.ABORTED: ServerBusy,
@@ -98,6 +107,8 @@ _BY_CODE: dict[grpc.StatusCode, type[ClientError]] = {
 
 _BY_ERROR_CODE: dict[str, type[ClientError]] = {
     "server_cancel": ServerBusy,
+    "unavailable": ServerBusy,
+    "quota_exceeded": QuotaExceeded,
     "job_deleted": NotFound,
 }
 

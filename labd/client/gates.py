@@ -9,7 +9,7 @@ from dataclasses import replace
 from labd.client.envelopes import CosineRiseFall, cosine_derivative
 from labd.client.segment import Segment
 from labd.client.tables import Readout
-from labd.client.values import CalibrationSet
+from labd.client.values_observations import CalibrationSet
 
 
 def prx(

@@ -16,7 +16,7 @@ from google.protobuf.any_pb2 import Any as PackedAny
 
 from labd.client.segment import Segment
 from labd.client.tables import Grid, Tables
-from labd.client.values import CalibrationSet
+from labd.client.values_observations import CalibrationSet
 from labd.wire import data_pb2, playlist_pb2, sweep_pb2
 
 _REQUEST_TYPE = "iqm-data-definitions/iqm.data_definitions.station_control.v1.SweepRequest"

@@ -1,24 +1,17 @@
-"""What the client hands out: frozen values made from the wire's messages."""
+"""What the client hands out of jobs and racks: frozen values made from the wire's messages."""
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
-import numpy as np
-import numpy.typing as npt
-from google.protobuf.timestamp_pb2 import Timestamp
-
+from labd.client.convert import instant_of, uuid_of
 from labd.core.jobs import JobState, JobType
 from labd.wire import iqm_server_pb2 as wire
 
 _LONGEST_REASON = 200
-
-CalibrationValue = bool | float | str | complex | list[float] | npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +77,6 @@ class Progress:
     shots_total: int
 
 
-@dataclass(frozen=True, slots=True)
-class CalibrationSet:
-    """An immutable calibration set. observations: value per observation name, SI units."""
-
-    id: UUID
-    observations: Mapping[str, CalibrationValue]
-
-    def number(self, name: str) -> float:
-        """A scalar observation. Raises KeyError if there is none, TypeError if it is no scalar."""
-        value = self.observations[name]
-        if isinstance(value, bool | int | float):
-            return float(value)
-        raise TypeError(f"{name} is not a number but {type(value).__name__}")
-
-
 def job_of(message: wire.JobV1) -> Job:
     """The frozen value of a job message."""
     return Job(
@@ -108,44 +86,14 @@ def job_of(message: wire.JobV1) -> Job:
         alias=message.quantum_computer.alias,
         shots=message.input.shots,
         circuits=message.input.circuits,
-        created_at=_instant(message.created_at),
-        updated_at=_instant(message.updated_at),
-        execution_started_at=_instant(message.execution_started_at)
+        created_at=instant_of(message.created_at),
+        updated_at=instant_of(message.updated_at),
+        execution_started_at=instant_of(message.execution_started_at)
         if message.HasField("execution_started_at")
         else None,
-        execution_ended_at=_instant(message.execution_ended_at)
+        execution_ended_at=instant_of(message.execution_ended_at)
         if message.HasField("execution_ended_at")
         else None,
         queue_position=message.queue_position if message.HasField("queue_position") else None,
         error=message.error,
     )
-
-
-def uuid_of(message: wire.Uuid) -> UUID:
-    """A UUID from either of its two forms on the wire."""
-    return UUID(bytes=message.raw) if message.HasField("raw") else UUID(message.str)
-
-
-def calibration_of(document: bytes) -> CalibrationSet:
-    """The calibration set in IQM's JSON (arrays and complex numbers in their tagged objects)."""
-    parsed = json.loads(document)
-    observations = {
-        name: _calibration_value(observation["value"])
-        for name, observation in parsed["observations"].items()
-    }
-    return CalibrationSet(UUID(parsed["calibration_set_id"]), observations)
-
-
-def _calibration_value(value: CalibrationValue | Mapping[str, object]) -> CalibrationValue:
-    if not isinstance(value, Mapping):
-        return value
-    if "__complex__" in value:
-        return complex(float(str(value["real"])), float(str(value["imag"])))
-    raw = base64.b64decode(str(value["data"]))
-    shape = value["shape"]
-    array = np.frombuffer(raw, dtype=np.dtype(str(value["dtype"])))
-    return array.reshape(shape if isinstance(shape, list) else ())
-
-
-def _instant(stamp: Timestamp) -> datetime:
-    return stamp.ToDatetime(tzinfo=UTC)

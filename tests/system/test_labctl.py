@@ -198,7 +198,7 @@ def test_an_unknown_job_and_an_unknown_quantum_computer_are_refused(labctl: Labc
 
     assert (job.returncode, computer.returncode) == (1, 1)
     assert "not found" in job.stderr
-    assert computer.stderr == "quantum computer 'nope' not found; the server offers: star5\n"
+    assert computer.stderr == "quantum computer nope not found: labd serves star5\n"
 
 
 def test_nobody_there_is_said_in_one_line() -> None:

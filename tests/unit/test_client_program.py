@@ -20,7 +20,7 @@ from labd.client import (
     gates,
 )
 from labd.client.shape import Method, shape_of
-from labd.client.values import calibration_of
+from labd.client.values_observations import calibration_of
 from labd.payloads.sweep import check_payload
 from labd.wire import playlist_pb2, sweep_pb2
 from labd.wiring_file import read_wiring
