@@ -57,20 +57,24 @@ class SubmitJobRequest(_message.Message):
     def __init__(self, job: _Optional[_Union[_iqm_server_pb2.SubmitJobRequestV1, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
 
 class JobSummary(_message.Message):
-    __slots__ = ("job", "user", "tags", "priority", "use_timeslot", "hold_note")
+    __slots__ = ("job", "user", "tags", "priority", "use_timeslot", "hold_note", "waiting", "estimate")
     JOB_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     USE_TIMESLOT_FIELD_NUMBER: _ClassVar[int]
     HOLD_NOTE_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATE_FIELD_NUMBER: _ClassVar[int]
     job: _iqm_server_pb2.JobV1
     user: str
     tags: _containers.RepeatedScalarFieldContainer[str]
     priority: Priority
     use_timeslot: bool
     hold_note: str
-    def __init__(self, job: _Optional[_Union[_iqm_server_pb2.JobV1, _Mapping]] = ..., user: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., use_timeslot: _Optional[bool] = ..., hold_note: _Optional[str] = ...) -> None: ...
+    waiting: Waiting
+    estimate: Estimate
+    def __init__(self, job: _Optional[_Union[_iqm_server_pb2.JobV1, _Mapping]] = ..., user: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., use_timeslot: _Optional[bool] = ..., hold_note: _Optional[str] = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ..., estimate: _Optional[_Union[Estimate, _Mapping]] = ...) -> None: ...
 
 class ListJobsRequest(_message.Message):
     __slots__ = ("limit", "alias", "states", "user", "type", "tags", "created_from", "created_until", "page_token")
@@ -604,15 +608,17 @@ class AuditLine(_message.Message):
     def __init__(self, number: _Optional[int] = ..., at_ns: _Optional[int] = ..., user: _Optional[str] = ..., credential: _Optional[str] = ..., origin: _Optional[str] = ..., action: _Optional[str] = ..., object: _Optional[str] = ..., details: _Optional[str] = ..., previous_hash: _Optional[bytes] = ..., hash: _Optional[bytes] = ...) -> None: ...
 
 class ReadAuditRequest(_message.Message):
-    __slots__ = ("first_number", "last_number", "user", "action", "object")
+    __slots__ = ("first_number", "last_number", "user", "action", "object", "last")
     FIRST_NUMBER_FIELD_NUMBER: _ClassVar[int]
     LAST_NUMBER_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
     OBJECT_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
     first_number: int
     last_number: int
     user: str
     action: str
     object: str
-    def __init__(self, first_number: _Optional[int] = ..., last_number: _Optional[int] = ..., user: _Optional[str] = ..., action: _Optional[str] = ..., object: _Optional[str] = ...) -> None: ...
+    last: int
+    def __init__(self, first_number: _Optional[int] = ..., last_number: _Optional[int] = ..., user: _Optional[str] = ..., action: _Optional[str] = ..., object: _Optional[str] = ..., last: _Optional[int] = ...) -> None: ...
