@@ -10,9 +10,8 @@ short or empty, and its successor goes on there.
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -20,6 +19,7 @@ from threading import Lock
 from labd.core.jobs import Job, JobState, JobType, QcId
 from labd.store.database import open_reader
 from labd.store.jobs import COLUMNS, job_of_row
+from labd.store.records import tags_of_jobs
 
 _EARLIEST_NS, _LATEST_NS = -(2**63), 2**63 - 1
 
@@ -239,14 +239,3 @@ def _filters(conditions: Conditions) -> tuple[str, list[_Value]]:
         )
         values.append(tag)
     return " AND ".join(filters), values
-
-
-def tags_of_jobs(db: sqlite3.Connection, seqs: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
-    """The tags of those jobs that have any, sorted."""
-    marks = ", ".join("?" * len(seqs))
-    found: dict[int, tuple[str, ...]] = {}
-    for seq, tag in db.execute(
-        f"SELECT job_seq, tag FROM job_tags WHERE job_seq IN ({marks}) ORDER BY job_seq, tag", seqs
-    ):
-        found[seq] = (*found.get(seq, ()), tag)
-    return found

@@ -1,0 +1,97 @@
+"""Files that a crash left behind: found by looking at every file, a few at a time, while labd runs.
+
+A file that somebody still works with must not be taken for a leftover. The order of the looks sees
+to that: first the file is there; then its job is not among those whose payload is being stored;
+then the database is asked. A payload's file is made after its job is among those, and the job
+leaves them after its row is durable; a result's file is made after its job is EXECUTING.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sqlite3
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from labd.core.jobs import JobId, JobState
+from labd.store.database import open_reader
+from labd.store.files import StateDirectory
+
+BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    state: JobState
+    has_payload_in_row: bool
+
+
+def leftovers_removed(
+    directory: StateDirectory, arriving: Container[JobId], batch: int = BATCH
+) -> Iterator[list[str]]:
+    """Look at all files once; each step looks at a batch of them and says what it removed.
+
+    arriving: jobs whose payload is being stored; read at each step. Steps may be made on any
+    thread, one at a time.
+    """
+    reader = open_reader(directory.database)
+    try:
+        for folder in (directory.payloads, directory.results):
+            with os.scandir(folder) as entries:
+                paths = (Path(entry.path) for entry in entries)
+                while seen := list(itertools.islice(paths, batch)):
+                    yield _remove(reader, directory, arriving, seen)
+    finally:
+        reader.close()
+
+
+def _remove(
+    reader: sqlite3.Connection,
+    directory: StateDirectory,
+    arriving: Container[JobId],
+    seen: Sequence[Path],
+) -> list[str]:
+    ids = {path: _id_of(path) for path in seen}
+    not_arriving = [path for path in seen if ids[path] is None or ids[path] not in arriving]
+    owners = _owners(reader, {job_id for job_id in ids.values() if job_id is not None})
+    removed = []
+    for path in not_arriving:
+        job_id = ids[path]
+        owner = None if job_id is None else owners.get(job_id)
+        is_payload = path.parent == directory.payloads
+        if owner is None or not (_is_payload_of if is_payload else _is_result_of)(owner, path):
+            path.unlink(missing_ok=True)
+            removed.append(f"{path.parent.name}/{path.name}")
+    return removed
+
+
+def _id_of(path: Path) -> JobId | None:
+    try:
+        return JobId(UUID(path.name.split(".", 1)[0]))
+    except ValueError:
+        return None
+
+
+def _is_payload_of(owner: _Owner, path: Path) -> bool:
+    return path.suffix == ".bin" and not owner.has_payload_in_row
+
+
+def _is_result_of(owner: _Owner, path: Path) -> bool:
+    return owner.state is JobState.EXECUTING or (
+        owner.state is JobState.COMPLETED and path.suffix == ".bin"
+    )
+
+
+def _owners(reader: sqlite3.Connection, ids: set[JobId]) -> Mapping[JobId, _Owner]:
+    marks = ", ".join("?" * len(ids))
+    rows = reader.execute(
+        "SELECT id, state, EXISTS (SELECT 1 FROM job_payloads WHERE job_seq = seq) FROM jobs"
+        f" WHERE id IN ({marks})",
+        [job_id.bytes for job_id in ids],
+    )
+    return {
+        JobId(UUID(bytes=id)): _Owner(JobState(state), bool(in_row)) for id, state, in_row in rows
+    }
