@@ -35,6 +35,14 @@ def timestamp(at_ns: int) -> Timestamp:
     return Timestamp(seconds=seconds, nanos=nanos)
 
 
+def instant_ns(message: Timestamp, field_name: str) -> int:
+    """Nanoseconds since 1970. Raises InvalidArgument for what is none, or no 64-bit number."""
+    at_ns = message.seconds * 1_000_000_000 + message.nanos
+    if not 0 <= message.nanos < 1_000_000_000 or abs(at_ns) >= 2**63:
+        raise InvalidArgument(field_name, "not an instant between the years 1678 and 2262")
+    return at_ns
+
+
 def quantum_computer_message(qc_id: UUID, alias: str, display_name: str) -> iqm.QuantumComputerV1:
     """A quantum computer as the API shows it."""
     return iqm.QuantumComputerV1(id=uuid_message(qc_id), alias=alias, display_name=display_name)

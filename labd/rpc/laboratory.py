@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from labd.config import Config, QuantumComputer
 from labd.core.errors import NotFound
 from labd.core.jobs import Job, JobId, QcId
+from labd.core.openings import TimeslotRules
 from labd.desk import Desk
 from labd.identity import Caller
 from labd.rpc import convert
 from labd.store.store import Store
 from labd.supervisor import Supervisor
 from labd.wire import iqm_server_pb2 as iqm
+
+_GONE = TimeslotRules(
+    is_required=False, refuses_overrun=False, idle_release_s=0.0, shows_owners=False
+)
 
 
 class Laboratory:
@@ -42,11 +47,18 @@ class Laboratory:
         return computer
 
     def by_alias(self, alias: str) -> QuantumComputer:
-        """The quantum computer of that alias. Raises NotFound."""
+        """The quantum computer of that alias; of none, if there is only one. Raises NotFound."""
+        if not alias and len(self.config.quantum_computers) == 1:
+            return self.config.quantum_computers[0]
         for computer in self.config.quantum_computers:
             if computer.alias == alias:
                 return computer
         raise NotFound("quantum computer", alias, self._known())
+
+    def timeslot_rules(self, qc_id: QcId) -> TimeslotRules:
+        """How a quantum computer is shared by time; one that is gone keeps its owners hidden."""
+        computer = self._computers.get(qc_id)
+        return _GONE if computer is None else computer.timeslots
 
     def _known(self) -> str:
         aliases = ", ".join(computer.alias for computer in self.config.quantum_computers)

@@ -9,6 +9,7 @@ from labd.rpc.calibrations import Calibrations
 from labd.rpc.intake import Intake
 from labd.rpc.jobs import Jobs
 from labd.rpc.lab_jobs import LabJobs
+from labd.rpc.lab_timeslots import LabTimeslots
 from labd.rpc.laboratory import Laboratory
 from labd.rpc.methods import Method, as_is, packed, stream, unary
 from labd.rpc.quantum_computers import QuantumComputers
@@ -57,7 +58,12 @@ def _iqm_services(laboratory: Laboratory, intake: Intake) -> dict[str, Mapping[s
 
 def _lab_methods(laboratory: Laboratory) -> Mapping[str, Method]:
     jobs = LabJobs(laboratory)
+    timeslots = LabTimeslots(laboratory)
     return {
         "ListJobs": unary(jobs.list_jobs, lab.ListJobsRequest),
+        "ListTimeslots": unary(timeslots.list, lab.ListTimeslotsRequest),
+        "BookTimeslot": unary(timeslots.book, lab.BookTimeslotRequest),
+        "ChangeTimeslot": unary(timeslots.change, lab.ChangeTimeslotRequest),
+        "CancelTimeslot": unary(timeslots.cancel, lab.CancelTimeslotRequest),
         "WatchProgress": stream(jobs.watch_progress, iqm.JobLookupV1, packed),
     }

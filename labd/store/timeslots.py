@@ -29,6 +29,8 @@ from labd.core.openings import (
 from labd.store import audit, queue
 from labd.store.database import Writer
 
+Told = Callable[[Slot], None]
+
 FARTHEST_NS = 5 * 366 * 86_400 * S_NS
 """Slots are booked so far ahead at most: what lies beyond is a slip of the pen."""
 
@@ -310,17 +312,24 @@ class Timeslots:
         """Start the job that may start first, decided and done at one instant."""
         return await self._writer.write(lambda db: claim(db, qc_id, rules, self._clock_ns()))
 
-    async def book(self, wish: Booking, by: AuditEntry) -> Slot:
-        """As `book` above; the entry's object and details are filled in."""
-        return await self._writer.write(lambda db: book(db, wish, by, self._clock_ns()))
+    # Of the three changes: the entry's object and details are filled in; `then` is called with the
+    # slot as soon as it is durable, even if the caller is gone.
 
-    async def change(self, slot_id: UUID, wish: SlotChange, by: AuditEntry) -> Slot:
-        """As `change` above; the entry's object and details are filled in."""
-        return await self._writer.write(lambda db: change(db, slot_id, wish, by, self._clock_ns()))
+    async def book(self, wish: Booking, by: AuditEntry, then: Told | None = None) -> Slot:
+        """As `book` above."""
+        return await self._writer.write(lambda db: book(db, wish, by, self._clock_ns()), then)
 
-    async def cancel(self, slot_id: UUID, by: AuditEntry) -> Slot:
-        """As `cancel` above; the entry's object and details are filled in."""
-        return await self._writer.write(lambda db: cancel(db, slot_id, by, self._clock_ns()))
+    async def change(
+        self, slot_id: UUID, wish: SlotChange, by: AuditEntry, then: Told | None = None
+    ) -> Slot:
+        """As `change` above."""
+        return await self._writer.write(
+            lambda db: change(db, slot_id, wish, by, self._clock_ns()), then
+        )
+
+    async def cancel(self, slot_id: UUID, by: AuditEntry, then: Told | None = None) -> Slot:
+        """As `cancel` above."""
+        return await self._writer.write(lambda db: cancel(db, slot_id, by, self._clock_ns()), then)
 
     def situation(self, qc_id: QcId, rules: TimeslotRules) -> Situation:
         """A quantum computer as it stands now, as of one instant."""
