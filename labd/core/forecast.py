@@ -1,0 +1,112 @@
+"""When a queued job starts: what follows from the queue as it is, corrected by experience.
+
+`foresee` plays the queue forward with the very rule by which jobs are claimed (labd.core.openings),
+each job taking as long as it is expected to. What it cannot know is who will come later and go
+first, who will cancel, what goes wrong. That is learnt (labd.core.experience).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from labd.core.estimate import RunEstimate
+from labd.core.openings import S_NS, Candidate, Situation, first_to_start, next_change_ns, openings
+
+MAX_STEPS = 3000
+"""Starts and changes of the openings that are played; the waits of what is left are added up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A queued job: what decides whether it may start, and how long it runs."""
+
+    candidate: Candidate
+    run: RunEstimate
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """The job that runs: whose it is, and how long it still will."""
+
+    user_id: int
+    left: RunEstimate
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """The wait of a job if nobody else comes. spread_s: its standard deviation by run times."""
+
+    wait_s: float
+    spread_s: float
+
+
+def foresee(
+    situation: Situation, underway: Underway | None, queue: Sequence[Standing]
+) -> tuple[Foreseen | None, ...]:
+    """The waits of a queue, in its order; None for those of which no start is in sight."""
+    play = _Play(situation, queue)
+    if underway is not None:
+        play.spend(underway.left, underway.user_id)
+    play.run()
+    return tuple(play.foreseen)
+
+
+class _Play:
+    """The machine, played forward in expected time."""
+
+    def __init__(self, situation: Situation, queue: Sequence[Standing]) -> None:
+        self.foreseen: list[Foreseen | None] = [None] * len(queue)
+        self._first = situation
+        self._now_ns = situation.now_ns
+        self._variance_s2 = 0.0
+        self._active_ns: dict[int, int] = {}
+        if situation.current is not None and situation.owner_active_ns is not None:
+            self._active_ns[situation.current.user_id] = situation.owner_active_ns
+        self._queue = queue
+        self._waiting = [i for i, each in enumerate(queue) if not each.candidate.is_held]
+        self._candidates = [queue[i].candidate for i in self._waiting]
+
+    def run(self) -> None:
+        """Start jobs, or let time pass, until nothing is left or time alone opens nothing."""
+        for _ in range(MAX_STEPS):
+            situation = self._situation()
+            if not self._waiting or not situation.slots:
+                break
+            first = first_to_start(situation, self._candidates)
+            if first is not None:
+                del self._candidates[first]
+                self._start(self._waiting.pop(first))
+            else:
+                change_ns = next_change_ns(situation)
+                if change_ns is None:
+                    return
+                self._now_ns = max(change_ns, self._now_ns + 1)
+        self._add_up()
+
+    def _situation(self) -> Situation:
+        now_ns = self._now_ns
+        slots = tuple(slot for slot in self._first.slots if slot.end_ns > now_ns)
+        current = next((slot for slot in slots if slot.start_ns <= now_ns), None)
+        active_ns = None if current is None else self._active_ns.get(current.user_id)
+        return replace(self._first, now_ns=now_ns, slots=slots, owner_active_ns=active_ns)
+
+    def _add_up(self) -> None:
+        """Start one after the other all that may start without a slot."""
+        if openings(replace(self._first, slots=(), now_ns=self._now_ns, owner_active_ns=None)):
+            for index in self._waiting:
+                if not self._queue[index].candidate.with_timeslot:
+                    self._start(index)
+
+    def _start(self, index: int) -> None:
+        wait_s = (self._now_ns - self._first.now_ns) / S_NS
+        self.foreseen[index] = Foreseen(wait_s, math.sqrt(self._variance_s2))
+        job = self._queue[index]
+        self.spend(job.run, job.candidate.user_id)
+
+    def spend(self, run: RunEstimate, user_id: int) -> None:
+        """Let a job of that user run."""
+        self._now_ns += round(run.mean_s * S_NS)
+        self._variance_s2 += run.variance_s2
+        self._active_ns[user_id] = self._now_ns
