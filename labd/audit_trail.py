@@ -1,9 +1,21 @@
-"""From a caller to the line that tells of his deed."""
+"""From deeds to lines of the audit: a caller's, labd's own, and calls that were refused."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Callable
+
 from labd.core.audit import Action, AuditEntry, JsonScalar
+from labd.core.errors import PermissionDenied, Refusal, Unauthenticated, Unavailable
+from labd.core.refusal_meter import RefusalMeter
 from labd.identity import Caller
+from labd.store.audit import Audit
+
+_log = logging.getLogger(__name__)
+
+DAY_S = 86_400.0
+LABD = "labd"
 
 
 def entry(caller: Caller, action: Action, object: str, **details: JsonScalar) -> AuditEntry:
@@ -21,5 +33,72 @@ def entry(caller: Caller, action: Action, object: str, **details: JsonScalar) ->
 def own_entry(action: Action, object: str, **details: JsonScalar) -> AuditEntry:
     """What labd did by itself."""
     return AuditEntry(
-        user="labd", credential="", origin="", action=action, object=object, details=details
+        user=LABD, credential="", origin="", action=action, object=object, details=details
     )
+
+
+class AuditTrail:
+    """The daemon's own part of the audit, from its start to its stop."""
+
+    def __init__(self, audit: Audit, clock_ns: Callable[[], int]) -> None:
+        self._audit = audit
+        self._clock_ns = clock_ns
+        self._meter = RefusalMeter()
+        self._writing: set[asyncio.Task[None]] = set()
+
+    def begin(self, version: str) -> None:
+        """Note the start. Blocks. Raises Unavailable."""
+        self._audit.record_blocking(own_entry("daemon.start", LABD, version=version))
+        self._log_head()
+
+    def end(self) -> None:
+        """Note the stop, if the store still can. Blocks."""
+        try:
+            self._audit.record_blocking(own_entry("daemon.stop", LABD))
+        except Unavailable as error:
+            _log.error("audit: the stop was not noted: %s", error)
+        self._log_head()
+
+    async def log_head_daily(self) -> None:
+        """Once a day the head goes to the log, which is kept elsewhere: lines cannot vanish."""
+        while True:
+            await asyncio.sleep(DAY_S)
+            self._log_head()
+
+    def _log_head(self) -> None:
+        head = self._audit.head()
+        _log.info("audit head %s", head, extra={"AUDIT_HEAD": str(head)})
+
+    def refused(
+        self, refusal: Refusal, *, method: str, user: str, credential: str, origin: str
+    ) -> None:
+        """Note that a call was refused for who made it; not every one (labd.core.refusal_meter).
+
+        user, credential: empty where the caller is unknown; never what he tried to be known by.
+        """
+        if not isinstance(refusal, Unauthenticated | PermissionDenied):
+            return
+        n_unwritten = self._meter.take((user, credential, method), self._clock_ns())
+        if n_unwritten is None:
+            return
+        line = AuditEntry(
+            user=user,
+            credential=credential,
+            origin=origin,
+            action="access.refused",
+            object=method,
+            details={
+                "error_code": refusal.error_code,
+                "why": str(refusal),
+                "n_unwritten_before": n_unwritten,
+            },
+        )
+        task = asyncio.create_task(self._write(line))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    async def _write(self, line: AuditEntry) -> None:
+        try:
+            await self._audit.record(line)
+        except Unavailable as error:
+            _log.error("audit: a refused call was not noted: %s", error)

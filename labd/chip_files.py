@@ -9,6 +9,8 @@ from pathlib import Path
 from uuid import UUID
 
 from labd.core.errors import BadFile, Problem
+from labd.core.observations import Components, Observations
+from labd.payloads.calibration_json import read_calibration
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 JsonObject = dict[str, Json]
@@ -18,10 +20,10 @@ _COMPONENTS = ("qubit", "tunable_coupler", "probe_line")
 
 @dataclass(frozen=True, slots=True)
 class CalibrationFile:
-    """A calibration set as it stands in its file: dut field -> {"value": ..., "unit": ...}."""
+    """A calibration set as it stands in its file."""
 
     id: UUID
-    observations: JsonObject
+    observations: Observations
 
 
 def read_chip_design_record(path: Path) -> JsonObject:
@@ -57,29 +59,21 @@ def _record_mistakes(record: JsonObject) -> Iterator[Problem]:
             yield Problem(f"content.components.{kind}", "a list is required, it may be empty")
 
 
-def read_calibration_file(path: Path) -> CalibrationFile:
-    """A calibration set file. Raises BadFile with every mistake."""
-    content = _read_object(path)
-    problems = []
-    set_id = content.get("calibration_set_id")
+def read_calibration_file(path: Path, components: Components | None) -> CalibrationFile:
+    """A calibration set file. Raises BadFile with every mistake.
+
+    components: those of the station; None: names are not checked.
+    """
     try:
-        parsed_id = UUID(set_id) if isinstance(set_id, str) else None
-    except ValueError:
-        parsed_id = None
-    if parsed_id is None:
-        problems.append(Problem("calibration_set_id", f"{set_id!r} is not a UUID"))
-    observations = content.get("observations")
-    if not isinstance(observations, dict):
-        problems.append(Problem("observations", "an object is required"))
-        observations = {}
-    for field, observation in observations.items():
-        if not isinstance(observation, dict) or "value" not in observation:
-            problems.append(
-                Problem(f"observations.{field}", "an observation is an object with a value")
-            )
-    if problems or parsed_id is None:
-        raise BadFile(str(path), tuple(problems))
-    return CalibrationFile(parsed_id, observations)
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadFile(str(path), (Problem("", str(error)),)) from error
+    document, problems = read_calibration(data, components)
+    if document.id is None and not problems:
+        problems = (Problem("calibration_set_id", "a UUID is required"),)
+    if problems or document.id is None:
+        raise BadFile(str(path), problems)
+    return CalibrationFile(document.id, document.observations)
 
 
 def _read_object(path: Path) -> JsonObject:

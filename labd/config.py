@@ -28,8 +28,10 @@ from labd.chip_files import (
 from labd.core.access import Role
 from labd.core.errors import BadFile, Problem
 from labd.core.jobs import QcId
+from labd.core.observations import Components
 from labd.core.openings import TimeslotRules
 from labd.core.rig import RigModule
+from labd.core.station_description import Chip
 from labd.core.wiring import Wiring
 from labd.station_file import (
     StationInstrument,
@@ -387,7 +389,14 @@ def _quantum_computer(
     chip = findings.read(read_chip_design_record, base / table.chip_design_record)
     calibration = None
     if table.calibration_set:
-        calibration = findings.read(read_calibration_file, base / table.calibration_set)
+        components = (
+            None
+            if wiring is None or chip is None
+            else Components.of(Chip.from_design_record(chip), wiring)
+        )
+        calibration = findings.read(
+            lambda path: read_calibration_file(path, components), base / table.calibration_set
+        )
     if qc_id is None or station is None or wiring is None or rig is None or chip is None:
         return None
     return QuantumComputer(

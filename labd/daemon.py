@@ -16,7 +16,10 @@ import signal
 import time
 from collections.abc import Callable
 
+import labd
 from labd import sdnotify
+from labd.audit_trail import AuditTrail
+from labd.calibrating import activate_first_set
 from labd.changes import Changes
 from labd.config import Config, QuantumComputer
 from labd.core.jobs import QcId
@@ -64,10 +67,13 @@ class Daemon:
         async with contextlib.AsyncExitStack() as stack:
             store = Store.open(self._config.server.state_dir, clock_ns=time.time_ns)
             stack.callback(store.close)
+            trail = AuditTrail(store.audit, time.time_ns)
+            trail.begin(labd.__version__)
+            stack.callback(trail.end)
             _prepare(store, self._config)
             address = await self._start(store, stack)
-            alive = asyncio.create_task(sdnotify.keep_alive())
-            stack.callback(alive.cancel)
+            for keeping in (sdnotify.keep_alive(), trail.log_head_daily()):
+                stack.callback(asyncio.create_task(keeping).cancel)
             sdnotify.notify("READY=1")
             on_ready(address)
             await self._stop_wish.wait()
@@ -150,19 +156,4 @@ def _prepare(store: Store, config: Config) -> None:
     for name in recovery.removed_files:
         _log.info("removed a leftover: %s", name)
     for computer in config.quantum_computers:
-        _import_calibration(store, computer)
-
-
-def _import_calibration(store: Store, computer: QuantumComputer) -> None:
-    """The configured set becomes the first one, where there is none."""
-    file = computer.calibration
-    if file is None or store.latest_calibration(QcId(computer.id)) is not None:
-        return
-    calibration = CalibrationSet(
-        id=file.id,
-        qc_id=computer.id,
-        created_at_ns=time.time_ns(),
-        dut_label=computer.wiring.dut_label,
-        is_valid=True,
-    )
-    store.put_calibration(calibration, json.dumps(file.observations))
+        activate_first_set(store.calibration_sets, computer, time.time_ns())

@@ -70,8 +70,13 @@ class Document:
     observations: Observations
 
 
-def read_document(document: Json, components: Components) -> tuple[Document, tuple[Problem, ...]]:
-    """The document, and every mistake in it; it is of use only when there is none."""
+def read_document(
+    document: Json, components: Components | None
+) -> tuple[Document, tuple[Problem, ...]]:
+    """The document, and every mistake in it; it is of use only when there is none.
+
+    components: those of the station; None: names are not checked.
+    """
     if not isinstance(document, Mapping):
         return Document(None, {}), (Problem("", "an object is required"),)
     known = ", ".join(_TOP)
@@ -105,13 +110,15 @@ def _id_of(value: Json, problems: list[Problem]) -> UUID | None:
 # ---- paths
 
 
-def _path_mistakes(path: str, components: Components) -> Iterator[str]:
+def _path_mistakes(path: str, components: Components | None) -> Iterator[str]:
     parts = path.split(".")
     form = _FORMS.get(parts[0])
     if form is None or not all(parts):
         yield f"an unknown kind of observation; known: {', '.join(_FORMS.values())}"
     elif len(parts) < len(form.split(".")):
         yield f"the path is too short for {form}"
+    elif components is None:
+        return
     elif parts[0] == "gates":
         yield from _locus_mistakes(parts[3], components)
         if parts[4] == "rz":

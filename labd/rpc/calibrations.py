@@ -1,4 +1,7 @@
-"""iqm.server.Calibrations: which set is the newest, and its values."""
+"""iqm.server.Calibrations: which set is the active one, and its values.
+
+What the API calls the latest set is the active one: a set that was only stored is nobody's yet.
+"""
 
 from __future__ import annotations
 
@@ -26,20 +29,20 @@ class Calibrations:
         caller: Caller,
         context: Context,
     ) -> iqm.CalibrationMetadataV1:
-        """The newest set of a quantum computer."""
+        """The active set of a quantum computer."""
         del caller, context
         computer = self._laboratory.quantum_computer(request.qc_id)
-        latest = self._laboratory.store.latest_calibration(computer.id)
-        if latest is None:
-            raise NotFound("calibration set of", computer.alias, "none was stored yet")
-        return convert.calibration_message(latest)
+        active = self._laboratory.store.calibration_sets.active(computer.id)
+        if active is None:
+            raise NotFound("calibration set of", computer.alias, "none was activated yet")
+        return convert.calibration_message(active)
 
     async def get(
         self, request: iqm.CalibrationLookupV1, caller: Caller, context: Context
     ) -> iqm.CalibrationMetadataV1:
         """A set's head."""
         del caller, context
-        found = self._laboratory.store.calibration(convert.uuid_of(request.id, "id"))
+        found = self._laboratory.store.calibration_sets.get(convert.uuid_of(request.id, "id"))
         return convert.calibration_message(found)
 
     async def full_data(
@@ -48,7 +51,7 @@ class Calibrations:
         """A set's values as JSON, in chunks."""
         del caller, context
         calibration_id = convert.uuid_of(request.id, "id")
-        observations = self._laboratory.store.observations(calibration_id)
+        observations = self._laboratory.store.calibration_sets.observations(calibration_id)
         head = json.dumps({"calibration_set_id": str(calibration_id)})
         data = f'{head[:-1]}, "observations": {observations}}}'.encode()
         async for chunk in stream_bytes(data, self._laboratory.config.server.chunk_bytes):

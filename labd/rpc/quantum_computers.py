@@ -102,10 +102,11 @@ class QuantumComputers:
                 raise NotFound("resource", name, f"there are {', '.join(RESOURCES)}")
 
     def _observations(self, computer: QuantumComputer) -> JsonObject:
-        latest = self._laboratory.store.latest_calibration(computer.id)
-        if latest is None:
+        sets = self._laboratory.store.calibration_sets
+        active = sets.active(computer.id)
+        if active is None:
             return {}
-        observations: JsonObject = json.loads(self._laboratory.store.observations(latest.id))
+        observations: JsonObject = json.loads(sets.observations(active.id))
         return observations
 
     def _about(self, computer: QuantumComputer) -> JsonObject:

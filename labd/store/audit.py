@@ -112,9 +112,19 @@ class Audit:
 
     def pages(self, wanted: Wanted) -> Iterator[tuple[AuditLine, ...]]:
         """What is asked for of the lines that exist now, in order; each page is one short read."""
+        for first, last in self._ranges(wanted):
+            yield lines_between(self._reader, first, last, wanted)
+
+    def pages_from_end(self, wanted: Wanted) -> Iterator[tuple[AuditLine, ...]]:
+        """The same pages, the last one first."""
+        for first, last in reversed(self._ranges(wanted)):
+            yield lines_between(self._reader, first, last, wanted)
+
+    def _ranges(self, wanted: Wanted) -> list[tuple[int, int]]:
+        """First and last number of each read that is needed."""
         end = self.head().number
         if wanted.last_number:
             end = min(end, wanted.last_number)
-        for first in range(max(wanted.first_number, 1), end + 1, PAGE_LINES):
-            last = min(first + PAGE_LINES - 1, end)
-            yield lines_between(self._reader, first, last, wanted)
+        begin = max(wanted.first_number, 1)
+        firsts = range(begin, end + 1, PAGE_LINES)
+        return [(first, min(first + PAGE_LINES - 1, end)) for first in firsts]

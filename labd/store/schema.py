@@ -259,13 +259,18 @@ _TABLES_2 = (
     "ALTER TABLE calibration_sets ADD COLUMN parent_id BLOB",
     "ALTER TABLE calibration_sets ADD COLUMN author TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE calibration_sets ADD COLUMN note TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE calibration_sets ADD COLUMN n_observations INTEGER NOT NULL DEFAULT 0",
+    "DROP TRIGGER calibration_no_update",
+    "UPDATE calibration_sets SET n_observations = (SELECT COUNT(*) FROM json_each(observations))",
+    # restores: the activation (seq) whose set was brought back by rolling back to it.
     """CREATE TABLE calibration_activations (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
         qc_id BLOB NOT NULL REFERENCES quantum_computers (id),
         set_id BLOB NOT NULL,
         at_ns INTEGER NOT NULL,
         by_user TEXT NOT NULL,
-        note TEXT NOT NULL
+        note TEXT NOT NULL,
+        restores INTEGER
     ) STRICT""",
     "CREATE INDEX calibration_activations_of_qc ON calibration_activations (qc_id, seq)",
     """CREATE TABLE audit (
@@ -306,6 +311,9 @@ _TRIGGERS_2 = (
     ),
     _refuse("audit_no_update", "UPDATE ON audit", "audit is append-only"),
     _refuse("audit_no_delete", "DELETE ON audit", "audit is append-only"),
+    _refuse(
+        "calibration_no_update", "UPDATE ON calibration_sets", "calibration sets are immutable"
+    ),
     _refuse(
         "activations_no_update", "UPDATE ON calibration_activations", "activations are append-only"
     ),

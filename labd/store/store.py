@@ -17,8 +17,9 @@ from uuid import UUID
 from labd.core.access import Role, User
 from labd.core.errors import NotFound, Unavailable
 from labd.core.jobs import Job, JobEvent, JobId, JobState, NewJob, QcId, uuid7
-from labd.store import calibrations, jobs, people
+from labd.store import jobs, people
 from labd.store.audit import Audit
+from labd.store.calibrations import CalibrationSets
 from labd.store.database import Batched, Writer, open_database, open_reader, storage_sentence
 from labd.store.files import StateDirectory
 from labd.store.schema import migrate
@@ -50,6 +51,7 @@ class Store:
         self._writer = Writer(connection)
         self._reader = open_reader(directory.database)
         self.audit = Audit(self._writer, self._reader, clock_ns)
+        self.calibration_sets = CalibrationSets(self._writer, self._reader, clock_ns)
         self.timeslots = Timeslots(self._writer, self._reader, clock_ns)
 
     @classmethod
@@ -85,10 +87,6 @@ class Store:
     def put_quantum_computer(self, qc_id: QcId, alias: str, name: str) -> None:
         """Know a quantum computer by its present alias and name. Blocks."""
         self._writer.call(lambda db: jobs.put_quantum_computer(db, qc_id, alias, name))
-
-    def put_calibration(self, calibration: calibrations.CalibrationSet, observations: str) -> None:
-        """Store a calibration set. Blocks. Raises sqlite3.IntegrityError for an id that exists."""
-        self._writer.call(lambda db: calibrations.insert_calibration(db, calibration, observations))
 
     def ensure_local_user(self, uid: int, name: str, role: Role) -> User:
         """The user that a local account is, made if need be. Blocks."""
@@ -191,21 +189,3 @@ class Store:
     def quantum_computer_name(self, qc_id: QcId) -> tuple[str, str]:
         """Alias and display name, also of one that is not configured any more."""
         return jobs.quantum_computer_name(self._reader, qc_id)
-
-    def latest_calibration(self, qc_id: QcId) -> calibrations.CalibrationSet | None:
-        """The newest calibration set of a quantum computer."""
-        return calibrations.latest_calibration(self._reader, qc_id)
-
-    def calibration(self, calibration_id: UUID) -> calibrations.CalibrationSet:
-        """A calibration set. Raises NotFound."""
-        found = calibrations.find_calibration(self._reader, calibration_id)
-        if found is None:
-            raise NotFound("calibration set", str(calibration_id))
-        return found
-
-    def observations(self, calibration_id: UUID) -> str:
-        """A set's observations as JSON text. Raises NotFound."""
-        text = calibrations.observations_of(self._reader, calibration_id)
-        if text is None:
-            raise NotFound("calibration set", str(calibration_id))
-        return text

@@ -73,15 +73,17 @@ class Pages:
         text = request.path_params["calibration_id"]
         try:
             calibration = (
-                self._store.latest_calibration(computer.id)
+                self._store.calibration_sets.active(computer.id)
                 if text == "default"
-                else self._store.calibration(UUID(text))
+                else self._store.calibration_sets.get(UUID(text))
             )
         except (ValueError, NotFound) as error:
             raise HTTPException(404, f"calibration set {text} not found") from error
         if calibration is None or calibration.qc_id != computer.id:
             raise HTTPException(404, f"{computer.alias} has no calibration set {text}")
-        observations: JsonObject = json.loads(self._store.observations(calibration.id))
+        observations: JsonObject = json.loads(
+            self._store.calibration_sets.observations(calibration.id)
+        )
         return JSONResponse(
             dynamic_architecture(_chip(computer), str(calibration.id), list(observations))
         )

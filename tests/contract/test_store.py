@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 import subprocess
 import sys
@@ -233,7 +232,7 @@ def state_in(db: sqlite3.Connection) -> JobState:
 )
 async def test_the_database_refuses_what_the_rules_forbid(store: Store, statement: str) -> None:
     await submit(store)
-    store.put_calibration(CalibrationSet(uuid4(), QC, 5, "chip", True), "{}")
+    store.calibration_sets.put_first(CalibrationSet(uuid4(), QC, 5, "chip", True, 0), "{}", ())
 
     with pytest.raises(sqlite3.IntegrityError):
         raw(store).execute(statement)
@@ -431,22 +430,6 @@ async def test_a_job_that_does_not_complete_keeps_no_result(store: Store) -> Non
 def test_a_second_store_is_refused_with_the_first_ones_pid(tmp_path: Path, store: Store) -> None:
     with pytest.raises(StateDirectoryInUse, match=r"another labd \(pid \d+\) is using"):
         Store.open(tmp_path, clock_ns=time.time_ns)
-
-
-def test_the_latest_calibration_set_is_the_last_one_stored(store: Store) -> None:
-    first = CalibrationSet(uuid4(), QC, 50, "chip", True)
-    second = CalibrationSet(uuid4(), QC, 40, "chip", False)
-    store.put_calibration(first, '{"a": {"value": 1}}')
-    store.put_calibration(second, "{}")
-
-    assert store.latest_calibration(QC) == second
-    assert store.latest_calibration(OTHER) is None
-    assert store.calibration(first.id) == first
-    assert json.loads(store.observations(first.id)) == {"a": {"value": 1}}
-    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
-        store.put_calibration(first, "{}")
-    with pytest.raises(NotFound, match="calibration set"):
-        store.calibration(uuid4())
 
 
 def test_the_database_is_migrated_once(tmp_path: Path) -> None:
