@@ -104,7 +104,7 @@ class DaemonProcess:
         listed = Path(f"/proc/{pids[0]}/task/{pids[0]}/children").read_text(encoding="ascii")
         for pid in listed.split():
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if b"front.py" in command:
+            if b"labd/front" in command:
                 pids.append(int(pid))
         return sum(_resident_bytes(pid) for pid in pids)
 

@@ -22,6 +22,7 @@ from labd.audit_trail import AuditTrail
 from labd.calibrating import activate_first_set
 from labd.changes import Changes
 from labd.config import Config, QuantumComputer
+from labd.connections import Connections
 from labd.core.jobs import QcId
 from labd.desk import Desk
 from labd.identity import Identities
@@ -111,7 +112,8 @@ class Daemon:
             return supervisors[computer.id].status
 
         web = WebServer(make_app(self._config.quantum_computers, store, status_of))
-        front = FrontProcess(listeners, private)
+        connections = Connections(time.time_ns)
+        front = FrontProcess(listeners, private, self._config.tls, connections)
         stack.push_async_callback(front.stop)
         await web.start(f"/proc/self/fd/{descriptor}/http")
         stack.push_async_callback(web.stop)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import pwd
-import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 from labd.core.access import Reach, Role, User
 from labd.core.errors import Unauthenticated
+from labd.front.name import peer_of
 from labd.store.store import Store
-
-_UID = re.compile(r"labd\.uid=(\d+)\.gid=(\d+)\.pid=(\d+)\.")
-_TCP = re.compile(r"labd\.tcp=(\d+)\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +25,7 @@ class Caller:
     credential: str
     origin: str
     reach: Reach = Reach.NONE
+    connection: str = ""
 
     def reaches(self, owner_id: int | None) -> bool:
         """Whether he may do what he calls to something of that owner's."""
@@ -48,16 +46,11 @@ class Identities:
         does or not. authorization: the header's value, empty where there is none.
         """
         del authorization
-        name = unquote(peer)
-        found = _UID.search(name)
-        if found is not None:
-            uid, origin = int(found[1]), f"unix, pid {found[3]}"
-        else:
-            port = _TCP.search(name)
-            if port is None:
-                raise Unauthenticated("no credentials")
-            uid, origin = os.getuid(), f"127.0.0.1:{port[1]}"
-        return Caller(self._local_user(uid), f"uid {uid}", origin)
+        found = peer_of(unquote(peer).removeprefix("unix-abstract:"))
+        if found is None or found.uid is None:
+            raise Unauthenticated("no credentials")
+        user = self._local_user(found.uid)
+        return Caller(user, f"uid {found.uid}", found.origin, connection=found.unique)
 
     def _local_user(self, uid: int) -> User:
         known = self._local.get(uid)

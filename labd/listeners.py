@@ -12,13 +12,17 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from labd import front
+from labd.config import Tls
+from labd.front.loop import DRAIN_S
 
 PORT_PATIENCE_S = 2.0
 """The front of a daemon that was killed holds the port for a few milliseconds more."""
 RESTART_S = 0.2
-_FRONT = str(Path(front.__file__).resolve())
+_FRONT = str(Path(front.__file__).resolve().with_name("__main__.py"))
+_MOST_BYTES = 1 << 16
 
 _log = logging.getLogger(__name__)
 
@@ -79,13 +83,35 @@ def bind_unix(path: Path) -> socket.socket:
     return listener
 
 
-class FrontProcess:
-    """Runs the front on listening sockets, and another one if it dies."""
+class Ends(Protocol):
+    """Who wants to know which connections have ended."""
 
-    def __init__(self, listeners: list[socket.socket], private_directory: Path) -> None:
+    def end(self, unique: str) -> None:
+        """That one."""
+
+    def end_all(self) -> None:
+        """All of them."""
+
+
+class FrontProcess:
+    """Runs the front on listening sockets, and another one if it dies.
+
+    tls: TCP is served over TLS with it. ends: told of every connection that ends.
+    """
+
+    def __init__(
+        self,
+        listeners: list[socket.socket],
+        private_directory: Path,
+        tls: Tls | None,
+        ends: Ends,
+    ) -> None:
         self._listeners = listeners
+        self._tls = tls
+        self._ends = ends
         self._directory = os.open(private_directory, os.O_RDONLY | os.O_DIRECTORY)
         self._control: socket.socket | None = None
+        self._heard = b""
         self._process: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
 
@@ -100,7 +126,7 @@ class FrontProcess:
         self._watcher = asyncio.create_task(self._watch(), name="front-watcher")
 
     async def stop(self) -> None:
-        """No new connections; the open ones get front.DRAIN_S to end. Idempotent."""
+        """No new connections; the open ones get DRAIN_S to end. Idempotent."""
         if self._watcher is not None:
             self._watcher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -108,11 +134,10 @@ class FrontProcess:
             self._watcher = None
         for listener in self._listeners:
             listener.close()
-        if self._control is not None:
-            self._control.close()
+        self._let_go()
         if self._process is not None and self._process.returncode is None:
             try:
-                await asyncio.wait_for(self._process.wait(), front.DRAIN_S + 1.0)
+                await asyncio.wait_for(self._process.wait(), DRAIN_S + 1.0)
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
@@ -127,6 +152,9 @@ class FrontProcess:
         command += ["--control", str(theirs.fileno()), "--directory", str(self._directory)]
         for descriptor in descriptors:
             command += ["--listen", str(descriptor)]
+        if self._tls is not None:
+            command += ["--certificate", str(self._tls.certificate), "--key", str(self._tls.key)]
+            command += ["--client-ca", str(self._tls.client_ca or "")]
         self._process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
@@ -134,14 +162,38 @@ class FrontProcess:
             start_new_session=True,
         )
         theirs.close()
-        if self._control is not None:
-            self._control.close()
+        ours.setblocking(False)
         self._control = ours
+        asyncio.get_running_loop().add_reader(ours.fileno(), self._hear, ours)
+
+    def _hear(self, control: socket.socket) -> None:
+        """Lines from the front, each the unique part of a name whose connection has ended."""
+        try:
+            heard = control.recv(_MOST_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            heard = b""
+        if not heard:
+            self._let_go()
+            return
+        *ended, self._heard = (self._heard + heard).split(b"\n")
+        for unique in ended:
+            self._ends.end(unique.decode())
+
+    def _let_go(self) -> None:
+        """Close the control socket: the front ends, or has ended. Idempotent."""
+        if self._control is not None:
+            asyncio.get_running_loop().remove_reader(self._control.fileno())
+            self._control.close()
+            self._control, self._heard = None, b""
+            self._ends.end_all()
 
     async def _watch(self) -> None:
         while True:
             assert self._process is not None
             status = await self._process.wait()
             _log.error("front: process %d ended with status %d", self._process.pid, status)
+            self._let_go()
             await asyncio.sleep(RESTART_S)
             await self._spawn()

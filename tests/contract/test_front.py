@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from labd import front
+from labd.front.loop import DRAIN_S
+from labd.front.name import peer_of
 
+FRONT = Path(front.__file__).with_name("__main__.py")
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
@@ -64,7 +67,7 @@ class Lab:
         descriptors = [theirs.fileno(), directory, self.tcp.fileno(), self.unix.fileno()]
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-I", "-S", front.__file__),
+                *(sys.executable, "-I", "-S", str(FRONT)),
                 *("--control", str(descriptors[0]), "--directory", str(directory)),
                 *("--listen", str(descriptors[2]), "--listen", str(descriptors[3])),
                 *("--silence-s", str(silence_s)),
@@ -152,7 +155,7 @@ def test_a_preface_in_three_pieces_is_still_grpc(lab: Lab) -> None:
         assert exact(client, 7) == b"grpcPRI"
 
 
-def test_the_unix_socket_tells_who_is_there_and_tcp_tells_the_port(lab: Lab) -> None:
+def test_the_name_of_a_relay_tells_who_is_there(lab: Lab) -> None:
     with lab.connect_unix() as local, lab.connect() as remote:
         local.sendall(b"PRI")
         exact(local, 7)
@@ -160,10 +163,12 @@ def test_the_unix_socket_tells_who_is_there_and_tcp_tells_the_port(lab: Lab) -> 
         exact(remote, 7)
         port = remote.getsockname()[1]
 
-    by_uid, by_port = lab.grpc.peers
-    who = f"\0labd.uid={os.getuid()}.gid={os.getgid()}.pid={os.getpid()}.n="
-    assert by_uid.startswith(who)
-    assert by_port.startswith(f"\0labd.tcp={port}.n=")
+    by_unix, by_tcp = (peer_of(name) for name in lab.grpc.peers)
+    assert by_unix is not None
+    assert by_tcp is not None
+    assert by_unix[1:] == (os.getuid(), f"unix, pid {os.getpid()}", "")
+    assert by_tcp[1:] == (os.getuid(), f"127.0.0.1:{port}", "")
+    assert by_unix.unique != by_tcp.unique
 
 
 def test_the_end_of_one_direction_leaves_the_other_open(lab: Lab) -> None:
@@ -265,5 +270,5 @@ def test_the_front_ends_with_its_daemon(tmp_path: Path) -> None:
         status = lab.close()
 
         assert status == 0
-        assert time.monotonic() - started < front.DRAIN_S + 1
+        assert time.monotonic() - started < DRAIN_S + 1
         assert rest(client) == b""

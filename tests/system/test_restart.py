@@ -36,7 +36,7 @@ def gone_within(pid: int, seconds: float) -> bool:
 
 
 def test_a_stop_without_jobs_is_quick_and_clean(lab: QuickLab) -> None:
-    rack, front = lab.child("quick_rack"), lab.child("front.py")
+    rack, front = lab.child("quick_rack"), lab.child("labd/front")
     started = time.monotonic()
 
     assert lab.stop() == 0
@@ -116,7 +116,7 @@ def test_a_subscriber_survives_a_restart_by_coming_back(lab: QuickLab) -> None:
 
 def test_a_killed_daemon_leaves_no_process_behind(lab: QuickLab) -> None:
     lab.wait_for(lab.submit(s=60), iqm.EXECUTING)
-    rack, front = lab.child("quick_rack"), lab.child("front.py")
+    rack, front = lab.child("quick_rack"), lab.child("labd/front")
 
     lab.kill()
 

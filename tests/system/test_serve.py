@@ -432,7 +432,7 @@ def test_a_quiet_client_that_pings_is_not_thrown_out(lab: QuickLab) -> None:
 def test_it_serves_soon_and_stays_small(lab: QuickLab) -> None:
     assert lab.process is not None
     resident = int(Path(f"/proc/{lab.process.pid}/statm").read_text().split()[1])
-    resident += int(Path(f"/proc/{lab.child('front.py')}/statm").read_text().split()[1])
+    resident += int(Path(f"/proc/{lab.child('labd/front')}/statm").read_text().split()[1])
 
     assert lab.ready_s < 3.0
     assert resident * os.sysconf("SC_PAGE_SIZE") < 160 * 2**20
@@ -457,7 +457,7 @@ def test_the_private_sockets_are_private(lab: QuickLab) -> None:
 
 
 def test_a_front_that_dies_is_replaced(lab: QuickLab) -> None:
-    before = lab.child("front.py")
+    before = lab.child("labd/front")
     os.kill(before, signal.SIGKILL)
     lab.disconnect()
 
@@ -471,7 +471,7 @@ def test_a_front_that_dies_is_replaced(lab: QuickLab) -> None:
             pass
         time.sleep(0.05)
 
-    assert lab.child("front.py") != before
+    assert lab.child("labd/front") != before
     assert lab.submit().IsInitialized()
 
 
