@@ -7,20 +7,32 @@ re-reads the record.
 from __future__ import annotations
 
 import logging
-from array import array
-from bisect import bisect_left
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from labd.changes import Changes, Topic
+from labd.core.access import Role
+from labd.core.audit import AuditEntry
 from labd.core.errors import ServerStopping
-from labd.core.jobs import Job, JobId, JobState, NewJob, QcId
-from labd.core.openings import TimeslotRules
+from labd.core.jobs import Job, JobId, JobState, NewJob, Priority, QcId
+from labd.core.openings import Mode, TimeslotRules
 from labd.store.jobs import Ending
+from labd.store.queue import MachineRecord
 from labd.store.store import Store
+from labd.store.submissions import IdempotencyKey, Terms
 from labd.store.timeslots import Decision
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A queue as it was read: number of a job -> its position. generation, n_calls: of Changes."""
+
+    generation: int
+    n_calls: int
+    positions: Mapping[int, int]
 
 
 class Desk:
@@ -29,18 +41,30 @@ class Desk:
     def __init__(self, store: Store, changes: Changes) -> None:
         self.store = store
         self.changes = changes
-        self._queues: dict[UUID, tuple[int, array[int]]] = {}
+        self._orders: dict[UUID, _Order] = {}
         self._is_stopping = False
 
-    async def submit(self, job: NewJob, payload: bytes) -> Job:
-        """Accept a job: durable when this returns. Raises Unavailable.
+    async def submit(
+        self,
+        job: NewJob,
+        payload: bytes,
+        terms: Terms,
+        *,
+        entry: AuditEntry | None = None,
+        key: IdempotencyKey | None = None,
+    ) -> Job:
+        """Accept a job: durable when this returns. Raises as `Store.submit`.
 
-        What is stored is told to those who wait, even if the caller goes away meanwhile.
+        What is stored is told to those who wait, even if the caller goes away meanwhile. The answer
+        has a queue position, also where the key's first job is returned.
         """
-        return await self.store.submit(job, payload, self._tell_arrival)
+        stored = await self.store.submit(
+            job, payload, terms, entry=entry, key=key, then=self._tell_arrival
+        )
+        return stored if stored.id == job.id else self.with_position(stored)
 
     def _tell_arrival(self, job: Job) -> None:
-        self.changes.notify(("arrival", job.qc_id))
+        self.changes.notify(("arrival", job.qc_id), ("queue", job.qc_id))
         _note(job)
 
     async def claim_next(self, qc_id: QcId, rules: TimeslotRules) -> Decision:
@@ -56,12 +80,13 @@ class Desk:
         if job is not None:
             self._tell(job)
 
-    async def cancel(self, job_id: JobId, caller: str) -> Job:
+    async def cancel(self, job_id: JobId, by: AuditEntry) -> Job:
         """Cancel a queued job; ask for the cancelling of a running one.
 
         Raises NotFound, JobAlreadyFinal, Unavailable.
         """
-        return await self.store.cancel(job_id, f"cancelled by {caller}", self._tell_cancel)
+        reason = f"cancelled by {by.user}"
+        return await self.store.cancel(job_id, reason, entry=by, then=self._tell_cancel)
 
     def _tell_cancel(self, job: Job) -> None:
         if job.state is JobState.CANCELLED:
@@ -73,17 +98,62 @@ class Desk:
         self.changes.notify(("job", job.id), *others)
         _note(job)
 
-    def queue_position(self, job: Job) -> int:
-        """A queued job's position, read once per change of the queue for all who ask.
+    # ---- held jobs, priorities, the machine; `by`: its object and details are filled in
 
-        A job that was queued after that reading stands behind all that were in it.
+    async def hold(self, job_id: JobId, note: str, role: Role, by: AuditEntry) -> Job:
+        """Let a queued job wait. Raises NotFound, Conflict, PermissionDenied, Unavailable."""
+        job = await self.store.queue.hold(job_id, note, role, by)
+        self.changes.notify(("job", job_id))
+        return self.with_position(job)
+
+    async def release(self, job_id: JobId, role: Role, by: AuditEntry) -> Job:
+        """Let a held job go on. Raises NotFound, Conflict, PermissionDenied, Unavailable."""
+        job = await self.store.queue.release(job_id, role, by)
+        self.changes.notify(("job", job_id), ("arrival", job.qc_id))
+        return self.with_position(job)
+
+    async def set_priority(
+        self, job_id: JobId, priority: Priority, role: Role, by: AuditEntry
+    ) -> Job:
+        """Move a queued job to another class.
+
+        Raises NotFound, Conflict, PermissionDenied, Unavailable.
         """
-        generation = self.changes.queue_generation(job.qc_id)
-        known = self._queues.get(job.qc_id)
-        if known is None or known[0] != generation or not known[1] or known[1][-1] < job.seq:
-            known = (generation, self.store.queued_seqs(job.qc_id))
-            self._queues[job.qc_id] = known
-        return bisect_left(known[1], job.seq)
+        job = await self.store.queue.set_priority(job_id, priority, role, by)
+        self.changes.notify(("job", job_id), ("arrival", job.qc_id), ("queue", job.qc_id))
+        return self.with_position(job)
+
+    async def set_mode(self, qc_id: QcId, mode: Mode, note: str, by: AuditEntry) -> MachineRecord:
+        """Pause, drain or resume a quantum computer. Raises Unavailable."""
+        record = await self.store.queue.set_mode(qc_id, mode, note, by)
+        self.changes.notify(("arrival", qc_id))
+        return record
+
+    # ---- positions
+
+    def queue_position(self, job: Job) -> int:
+        """A queued job's position now."""
+        known = self._orders.get(job.qc_id)
+        if known is not None and known.generation == self.changes.queue_generation(job.qc_id):
+            position = known.positions.get(job.seq)
+            if position is not None:
+                return position
+        return self.store.queue.position(job)
+
+    def told_position(self, job: Job) -> int:
+        """A queued job's position when its queue's watchers were woken last: read once for all."""
+        n_calls = self.changes.n_queue_calls(job.qc_id)
+        known = self._orders.get(job.qc_id)
+        if known is None or known.n_calls != n_calls:
+            seqs = self.store.queue.seqs(job.qc_id)
+            known = _Order(
+                self.changes.queue_generation(job.qc_id),
+                n_calls,
+                {seq: position for position, seq in enumerate(seqs)},
+            )
+            self._orders[job.qc_id] = known
+        position = known.positions.get(job.seq)
+        return self.queue_position(job) if position is None else position
 
     def with_position(self, job: Job) -> Job:
         """A record with its queue position while it is queued."""

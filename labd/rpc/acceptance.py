@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from labd.core.access import Role
-from labd.core.errors import PermissionDenied
+import asyncio
+import hashlib
+
+from labd.audit_trail import entry
+from labd.core.audit import AuditEntry
+from labd.core.idempotency import check_key, request_hash
 from labd.core.jobs import Job, JobType, NewJob, Priority
 from labd.identity import Caller
 from labd.rpc.intake import Intake
 from labd.rpc.laboratory import Laboratory
+from labd.store.queue import check_priority
+from labd.store.submissions import IdempotencyKey, Terms
 from labd.wire import iqm_server_pb2 as iqm
+
+HASHED_IN_PLACE_BYTES = 1 << 20
+"""Takes a millisecond at most."""
 
 
 class Acceptance:
@@ -17,6 +26,11 @@ class Acceptance:
     def __init__(self, laboratory: Laboratory, intake: Intake) -> None:
         self._laboratory = laboratory
         self._intake = intake
+        config = laboratory.config
+        self._terms = {
+            each.id: Terms(each.alias, config.limits.per_role, each.timeslots)
+            for each in config.quantum_computers
+        }
 
     async def submit(
         self,
@@ -36,14 +50,11 @@ class Acceptance:
         NoBookedTimeslots, TimeslotRequired, OutlastsTimeslot, QuotaExceeded, IdempotencyKeyReused,
         Unavailable.
         """
-        del idempotency_key
         computer = self._laboratory.quantum_computer(request.qc_id)
-        if priority is Priority.HIGH and caller.user.role is Role.USER:
-            raise PermissionDenied(
-                caller.user.name, caller.user.role.value, "give a job the priority HIGH"
-            )
+        check_priority(priority, caller.user.role, caller.user.name)
         job_type = JobType(iqm.JobType.Name(request.type))
         summary = await self._intake.check(computer, job_type, request.payload)
+        run_p50_s = run_p90_s = summary.playing_s + 0.5
         job = NewJob(
             id=self._laboratory.store.new_job_id(),
             qc_id=computer.id,
@@ -57,6 +68,47 @@ class Acceptance:
             playing_s=summary.playing_s,
             kind=summary.kind,
             priority=priority,
+            run_p50_s=run_p50_s,
+            run_p90_s=run_p90_s,
             tags=tags,
         )
-        return await self._laboratory.desk.submit(job, request.payload)
+        hashed = await _payload_hash(request.payload)
+        return await self._laboratory.desk.submit(
+            job,
+            request.payload,
+            self._terms[computer.id],
+            entry=_entry(caller, job, computer.alias, hashed),
+            key=_key(idempotency_key, request, hashed),
+        )
+
+
+async def _payload_hash(payload: bytes) -> bytes:
+    """SHA-256; a large payload's is made in a thread."""
+    if len(payload) <= HASHED_IN_PLACE_BYTES:
+        return hashlib.sha256(payload).digest()
+    return await asyncio.to_thread(lambda: hashlib.sha256(payload).digest())
+
+
+def _entry(caller: Caller, job: NewJob, alias: str, payload_hash: bytes) -> AuditEntry:
+    return entry(
+        caller,
+        "job.submit",
+        str(job.id),
+        alias=alias,
+        type=job.job_type.value,
+        shots=job.shots,
+        circuits=job.circuits,
+        use_timeslot=job.is_timeslot,
+        priority=job.priority.name,
+        payload_sha256=payload_hash.hex(),
+        run_p90_s=round(job.run_p90_s, 6),
+    )
+
+
+def _key(key: str, request: iqm.SubmitJobRequestV1, payload_hash: bytes) -> IdempotencyKey | None:
+    """The same request: the same payload for the same quantum computer, submitted alike."""
+    if not key:
+        return None
+    check_key(key)
+    asked = (request.qc_id.raw or request.qc_id.str.encode(), request.type, request.use_timeslot)
+    return IdempotencyKey(key, request_hash([payload_hash, repr(asked).encode()]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator
 
+from labd.audit_trail import entry
 from labd.core.errors import NotFound
 from labd.core.jobs import Job, JobState
 from labd.identity import Caller
@@ -89,7 +90,8 @@ class Jobs:
         """Cancel a queued job at once; ask for the cancelling of a running one."""
         del context
         job_id = self._laboratory.configured_job(request.id, caller).id
-        return self._message(await self._laboratory.desk.cancel(job_id, caller.user.name))
+        by = entry(caller, "job.cancel", str(job_id))
+        return self._message(await self._laboratory.desk.cancel(job_id, by))
 
     def _why_no_results(self, job: Job) -> str:
         match job.state:

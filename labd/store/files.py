@@ -102,9 +102,13 @@ class StateDirectory:
         for leftover in (path, path.with_name(f"{path.name}.part")):
             leftover.unlink(missing_ok=True)
 
-    def sync_results(self) -> None:
-        """Make the names of finished results durable."""
+    def sync_result(self, job_id: JobId) -> int:
+        """Make the name of a finished result durable; returns its bytes, 0 where there is none."""
         fsync_directory(self.results)
+        try:
+            return self.result_path(job_id).stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def tidy(self, *, with_payload: Container[str], with_result: Container[str]) -> list[str]:
         """Remove unfinished files and files of jobs that cannot own one; returns their names."""

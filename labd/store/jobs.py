@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from labd.core.audit import AuditEntry
 from labd.core.errors import JobAlreadyFinal, NotFound
-from labd.core.jobs import Job, JobEvent, JobId, JobState, JobType, NewJob, Priority, QcId
+from labd.core.jobs import Job, JobEvent, JobId, JobState, JobType, Priority, QcId
+from labd.store import audit
+from labd.store.shares import settle
 
 COLUMNS = (
     "seq, id, qc_id, job_type, state, shots, circuits, is_timeslot, user_id, submitted_by, error,"
@@ -90,105 +92,6 @@ def put_quantum_computer(db: sqlite3.Connection, qc_id: QcId, alias: str, name: 
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
-    """A job to be stored. payload None: it lies in a file already."""
-
-    job: NewJob
-    payload: bytes | None
-    now_ns: int
-
-
-def insert_jobs(db: sqlite3.Connection, submissions: Sequence[Submission]) -> list[Job]:
-    """Store new jobs at the end of their queues, in order, with two statements for all of them."""
-    (last_seq,) = db.execute(
-        "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'jobs'"
-    ).fetchone()
-    queues = {each.job.qc_id: 0 for each in submissions}
-    for qc_id in queues:
-        (queues[qc_id],) = db.execute(
-            "SELECT n_queued FROM quantum_computers WHERE id = ?", (qc_id.bytes,)
-        ).fetchone()
-    inserted: list[Job] = []
-    for seq, each in enumerate(submissions, last_seq + 1):
-        inserted.append(_new_job(each, seq, queues[each.job.qc_id]))
-        queues[each.job.qc_id] += 1
-    _insert_many(
-        db,
-        "INSERT INTO jobs (seq, id, qc_id, job_type, shots, circuits, is_timeslot, user_id,"
-        " submitted_by, payload_bytes, playing_s, kind, priority, created_at_ns, updated_at_ns)",
-        [_new_row(job, each.job) for job, each in zip(inserted, submissions, strict=True)],
-    )
-    _insert_many(
-        db,
-        "INSERT INTO job_payloads (job_seq, payload)",
-        [
-            (job.seq, each.payload)
-            for job, each in zip(inserted, submissions, strict=True)
-            if each.payload is not None
-        ],
-    )
-    return inserted
-
-
-def _insert_many(
-    db: sqlite3.Connection, statement: str, rows: Sequence[tuple[int | float | str | bytes, ...]]
-) -> None:
-    if rows:
-        marks = f"({', '.join('?' * len(rows[0]))})"
-        values = ", ".join([marks] * len(rows))
-        db.execute(f"{statement} VALUES {values}", [value for row in rows for value in row])
-
-
-def _new_row(job: Job, new: NewJob) -> tuple[int | float | str | bytes, ...]:
-    return (
-        job.seq,
-        job.id.bytes,
-        job.qc_id.bytes,
-        job.job_type.value,
-        job.shots,
-        job.circuits,
-        int(job.is_timeslot),
-        job.user_id,
-        job.submitted_by,
-        job.payload_bytes,
-        new.playing_s,
-        new.kind,
-        int(job.priority),
-        job.created_at_ns,
-        job.updated_at_ns,
-    )
-
-
-def _new_job(submission: Submission, seq: int, queue_position: int) -> Job:
-    job = submission.job
-    return Job(
-        id=job.id,
-        seq=seq,
-        qc_id=job.qc_id,
-        job_type=job.job_type,
-        state=JobState.IN_QUEUE,
-        shots=job.shots,
-        circuits=job.circuits,
-        is_timeslot=job.is_timeslot,
-        user_id=job.user_id,
-        submitted_by=job.submitted_by,
-        error=None,
-        created_at_ns=submission.now_ns,
-        updated_at_ns=submission.now_ns,
-        started_at_ns=None,
-        ended_at_ns=None,
-        cancel_requested_at_ns=None,
-        priority=job.priority,
-        share_tag_s=0.0,
-        hold_note=None,
-        payload_bytes=job.payload_bytes,
-        result_bytes=0,
-        calibration_set_id=None,
-        queue_position=queue_position,
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class Ending:
     """How an executing job ended. timings_s: what the rack measured, by the name of the phase."""
 
@@ -197,29 +100,42 @@ class Ending:
     timings_s: Mapping[str, float] | None = None
 
 
-def end_executing(db: sqlite3.Connection, job_id: JobId, ending: Ending, now_ns: int) -> Job | None:
-    """Give an EXECUTING job its final state; None when it is not executing (any more)."""
+def end_executing(
+    db: sqlite3.Connection, job_id: JobId, ending: Ending, result_bytes: int, now_ns: int
+) -> Job | None:
+    """Give an EXECUTING job its final state; None when it is not executing (any more).
+
+    result_bytes: of its result on disk.
+    """
     timings = None if ending.timings_s is None else json.dumps(dict(ending.timings_s))
     row = db.execute(
         "UPDATE jobs SET state = ?, error = ?, updated_at_ns = MAX(?, updated_at_ns),"
-        " ended_at_ns = MAX(?, updated_at_ns), timings = ?"
+        " ended_at_ns = MAX(?, updated_at_ns), timings = ?, result_bytes = ?"
         f" WHERE id = ? AND state = 'EXECUTING' RETURNING {COLUMNS}",
-        (ending.state.value, ending.error, now_ns, now_ns, timings, job_id.bytes),
+        (ending.state.value, ending.error, now_ns, now_ns, timings, result_bytes, job_id.bytes),
     ).fetchone()
-    return None if row is None else job_of_row(row)
+    if row is None:
+        return None
+    job = job_of_row(row)
+    settle(db, job)
+    return job
 
 
-def cancel(db: sqlite3.Connection, job_id: JobId, reason: str, now_ns: int) -> Job:
+def cancel(
+    db: sqlite3.Connection, job_id: JobId, reason: str, by: AuditEntry | None, now_ns: int
+) -> Job:
     """Cancel a queued job; note the wish on a running one and leave it EXECUTING.
 
-    Raises NotFound, or JobAlreadyFinal.
+    by: who cancels it, for the audit. Raises NotFound, or JobAlreadyFinal.
     """
     row = db.execute(
         "UPDATE jobs SET state = 'CANCELLED', error = ?, updated_at_ns = MAX(?, updated_at_ns)"
         f" WHERE id = ? AND state = 'IN_QUEUE' RETURNING {COLUMNS}",
         (reason, now_ns, job_id.bytes),
     ).fetchone()
-    if row is None:
+    if row is not None:
+        settle(db, job_of_row(row))
+    else:
         row = db.execute(
             "UPDATE jobs SET cancel_requested_at_ns = COALESCE(cancel_requested_at_ns, ?)"
             f" WHERE id = ? AND state = 'EXECUTING' RETURNING {COLUMNS}",
@@ -230,6 +146,8 @@ def cancel(db: sqlite3.Connection, job_id: JobId, reason: str, now_ns: int) -> J
         if job is None:
             raise NotFound("job", str(job_id))
         raise JobAlreadyFinal(str(job_id), job.state.value)
+    if by is not None:
+        audit.append(db, (by,), now_ns)
     return job_of_row(row)
 
 
@@ -240,7 +158,10 @@ def interrupt_executing(db: sqlite3.Connection, reason: str, now_ns: int) -> tup
         f" ended_at_ns = MAX(?, updated_at_ns) WHERE state = 'EXECUTING' RETURNING {COLUMNS}",
         (reason, now_ns, now_ns),
     ).fetchall()
-    return tuple(job_of_row(row) for row in rows)
+    interrupted = tuple(job_of_row(row) for row in rows)
+    for job in interrupted:
+        settle(db, job)
+    return interrupted
 
 
 # ---- questions
@@ -250,47 +171,6 @@ def find_job(db: sqlite3.Connection, job_id: JobId) -> Job | None:
     """A job's record without its queue position."""
     row = db.execute(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (job_id.bytes,)).fetchone()
     return None if row is None else job_of_row(row)
-
-
-def find_job_in_queue(db: sqlite3.Connection, job_id: JobId) -> Job | None:
-    """A job's record, with its queue position while it is queued.
-
-    Counts the shorter side of the queue, on an index: half of 10 000 entries take 0.1 ms.
-    """
-    db.execute("BEGIN")
-    try:
-        row = db.execute(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (job_id.bytes,)).fetchone()
-        if row is None or row[4] != JobState.IN_QUEUE:
-            return None if row is None else job_of_row(row)
-        return job_of_row(row, _position(db, row[2], row[0]))
-    finally:
-        db.execute("COMMIT")
-
-
-def _position(db: sqlite3.Connection, qc_id: bytes, seq: int) -> int:
-    (n_queued,) = db.execute(
-        "SELECT n_queued FROM quantum_computers WHERE id = ?", (qc_id,)
-    ).fetchone()
-    (n_before,) = db.execute(
-        "SELECT COUNT(*) FROM (SELECT 1 FROM jobs"
-        " WHERE qc_id = ? AND state = 'IN_QUEUE' AND seq < ? LIMIT ?)",
-        (qc_id, seq, n_queued // 2 + 1),
-    ).fetchone()
-    if n_before <= n_queued // 2:
-        return int(n_before)
-    (n_after,) = db.execute(
-        "SELECT COUNT(*) FROM jobs WHERE qc_id = ? AND state = 'IN_QUEUE' AND seq > ?",
-        (qc_id, seq),
-    ).fetchone()
-    return int(n_queued - 1 - n_after)
-
-
-def queued_seqs(db: sqlite3.Connection, qc_id: QcId) -> array[int]:
-    """The queue as sorted submission numbers: a job's position is its index."""
-    rows = db.execute(
-        "SELECT seq FROM jobs WHERE qc_id = ? AND state = 'IN_QUEUE' ORDER BY seq", (qc_id.bytes,)
-    )
-    return array("q", (seq for (seq,) in rows))
 
 
 def events_after(db: sqlite3.Connection, job_id: JobId, number: int) -> tuple[JobEvent, ...]:

@@ -145,7 +145,8 @@ def m001_jobs_and_calibrations(db: Database) -> None:
 # ---- users, limits, timeslots, the order of the queue, audit
 
 _TABLES_2 = (
-    # The counters are kept by triggers, so that a limit is checked without counting rows.
+    # The counters are kept by triggers, so that a limit is checked without counting rows; they
+    # count a job from its acceptance to its end (labd.core.limits).
     """CREATE TABLE users (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 32),
@@ -157,6 +158,7 @@ _TABLES_2 = (
         n_queued INTEGER NOT NULL DEFAULT 0 CHECK (n_queued >= 0),
         queued_payload_bytes INTEGER NOT NULL DEFAULT 0 CHECK (queued_payload_bytes >= 0),
         queued_shots INTEGER NOT NULL DEFAULT 0 CHECK (queued_shots >= 0),
+        queued_run_ms INTEGER NOT NULL DEFAULT 0 CHECK (queued_run_ms >= 0),
         result_bytes INTEGER NOT NULL DEFAULT 0 CHECK (result_bytes >= 0)
     ) STRICT""",
     # hash: SHA-256 of the secret, which has 256 random bits.
@@ -215,7 +217,9 @@ _TABLES_2 = (
     "ALTER TABLE jobs ADD COLUMN user_id INTEGER REFERENCES users (id)",
     "ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 2 CHECK (priority IN (1, 2, 3))",
     "ALTER TABLE jobs ADD COLUMN share_tag_s REAL NOT NULL DEFAULT 0",
+    # hold_role: of whoever holds it; nobody of a lesser role releases it.
     "ALTER TABLE jobs ADD COLUMN hold_note TEXT",
+    "ALTER TABLE jobs ADD COLUMN hold_role TEXT",
     "ALTER TABLE jobs ADD COLUMN payload_bytes INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE jobs ADD COLUMN result_bytes INTEGER NOT NULL DEFAULT 0",
     # playing_s: the compiled duration. kind: equal for jobs that are expected to run equally long.
@@ -254,7 +258,7 @@ _TABLES_2 = (
     "CREATE INDEX jobs_of_user ON jobs (user_id, created_at_ns)",
     "CREATE INDEX jobs_of_qc ON jobs (qc_id, created_at_ns)",
     "CREATE INDEX jobs_of_state ON jobs (state, job_type, created_at_ns)",
-    "CREATE INDEX jobs_ended_of_user ON jobs (user_id, ended_at_ns, started_at_ns)"
+    "CREATE INDEX jobs_ended_of_user ON jobs (user_id, ended_at_ns, started_at_ns, state)"
     " WHERE ended_at_ns IS NOT NULL",
     "ALTER TABLE calibration_sets ADD COLUMN parent_id BLOB",
     "ALTER TABLE calibration_sets ADD COLUMN author TEXT NOT NULL DEFAULT ''",
@@ -294,7 +298,10 @@ _OVERLAP = """EXISTS (SELECT 1 FROM timeslots AS other
     AND other.start_ns < new.end_ns AND other.end_ns > new.start_ns)"""
 _USES = """n_queued = n_queued {sign} 1,
     queued_payload_bytes = queued_payload_bytes {sign} {row}.payload_bytes,
-    queued_shots = queued_shots {sign} {row}.shots * MAX({row}.circuits, 1)"""
+    queued_shots = queued_shots {sign} {row}.shots * MAX({row}.circuits, 1),
+    queued_run_ms = queued_run_ms
+        {sign} CAST(ROUND(1000 * COALESCE({row}.run_p50_s, 0)) AS INTEGER)"""
+_IS_OPEN = "{row}.state IN ('IN_QUEUE', 'EXECUTING')"
 
 _TRIGGERS_2 = (
     _refuse(
@@ -320,11 +327,12 @@ _TRIGGERS_2 = (
     _refuse(
         "activations_no_delete", "DELETE ON calibration_activations", "activations are append-only"
     ),
-    "CREATE TRIGGER jobs_used AFTER INSERT ON jobs WHEN new.state = 'IN_QUEUE' BEGIN"
+    f"CREATE TRIGGER jobs_used AFTER INSERT ON jobs WHEN {_IS_OPEN.format(row='new')} BEGIN"
     f" UPDATE users SET {_USES.format(sign='+', row='new')} WHERE id = new.user_id; END",
-    "CREATE TRIGGER jobs_freed AFTER UPDATE OF state ON jobs WHEN old.state = 'IN_QUEUE' BEGIN"
+    f"CREATE TRIGGER jobs_freed AFTER UPDATE OF state ON jobs WHEN {_IS_OPEN.format(row='old')}"
+    f" AND NOT {_IS_OPEN.format(row='new')} BEGIN"
     f" UPDATE users SET {_USES.format(sign='-', row='old')} WHERE id = old.user_id; END",
-    "CREATE TRIGGER jobs_removed AFTER DELETE ON jobs WHEN old.state = 'IN_QUEUE' BEGIN"
+    f"CREATE TRIGGER jobs_removed AFTER DELETE ON jobs WHEN {_IS_OPEN.format(row='old')} BEGIN"
     f" UPDATE users SET {_USES.format(sign='-', row='old')} WHERE id = old.user_id; END",
     "CREATE TRIGGER results_stored AFTER UPDATE OF result_bytes ON jobs BEGIN"
     " UPDATE users SET result_bytes = result_bytes + new.result_bytes - old.result_bytes"
@@ -355,12 +363,13 @@ def m002_users_and_order(db: Database) -> None:
         "UPDATE jobs SET payload_bytes = COALESCE((SELECT length(payload) FROM job_payloads"
         " WHERE job_seq = jobs.seq), 0)"
     )
-    db.conn.execute("UPDATE jobs SET run_p50_s = 1, run_p90_s = 1 WHERE state = 'IN_QUEUE'")
+    is_open = _IS_OPEN.format(row="jobs")
+    db.conn.execute(f"UPDATE jobs SET run_p50_s = 1, run_p90_s = 1 WHERE {is_open}")
     db.conn.execute(
-        "UPDATE users SET (n_queued, queued_payload_bytes, queued_shots) ="
+        "UPDATE users SET (n_queued, queued_payload_bytes, queued_shots, queued_run_ms) ="
         " (SELECT COUNT(*), COALESCE(SUM(payload_bytes), 0),"
-        " COALESCE(SUM(shots * MAX(circuits, 1)), 0)"
-        " FROM jobs WHERE user_id = users.id AND state = 'IN_QUEUE')"
+        " COALESCE(SUM(shots * MAX(circuits, 1)), 0), 1000 * COUNT(*)"
+        f" FROM jobs WHERE user_id = users.id AND {is_open})"
     )
     db.conn.execute(
         "INSERT INTO calibration_activations (qc_id, set_id, at_ns, by_user, note)"

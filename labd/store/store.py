@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 from labd.core.access import Role, User
-from labd.core.errors import NotFound, Unavailable
+from labd.core.audit import AuditEntry
+from labd.core.errors import NotFound, Refusal, Unavailable
 from labd.core.jobs import Job, JobEvent, JobId, JobState, NewJob, QcId, uuid7
 from labd.store import jobs, people
 from labd.store.audit import Audit
 from labd.store.calibrations import CalibrationSets
 from labd.store.database import Batched, Writer, open_database, open_reader, storage_sentence
 from labd.store.files import StateDirectory
+from labd.store.limits import Limits
+from labd.store.queue import Queue
 from labd.store.schema import migrate
+from labd.store.submissions import UNCONDITIONAL, IdempotencyKey, Submission, Terms, insert_jobs
 from labd.store.timeslots import Timeslots
 
 Told = Callable[[Job], None]
@@ -46,12 +49,16 @@ class Store:
         self.directory = directory
         self._clock_ns = clock_ns
         self._last_id: UUID | None = None
+        self.arriving: set[JobId] = set()
+        """Jobs whose payload is being stored."""
         connection = open_database(directory.database)
         migrate(connection)
         self._writer = Writer(connection)
         self._reader = open_reader(directory.database)
         self.audit = Audit(self._writer, self._reader, clock_ns)
         self.calibration_sets = CalibrationSets(self._writer, self._reader, clock_ns)
+        self.queue = Queue(self._writer, self._reader, clock_ns)
+        self.limits = Limits(self._writer, self._reader, clock_ns)
         self.timeslots = Timeslots(self._writer, self._reader, clock_ns)
 
     @classmethod
@@ -100,23 +107,56 @@ class Store:
         self._last_id = uuid7(self._clock_ns() // 1_000_000, secrets.randbits(74), self._last_id)
         return JobId(self._last_id)
 
-    async def submit(self, job: NewJob, payload: bytes, then: Told | None = None) -> Job:
-        """Store a job with its payload, durable when this returns. Raises Unavailable.
+    async def submit(
+        self,
+        job: NewJob,
+        payload: bytes,
+        terms: Terms = UNCONDITIONAL,
+        *,
+        entry: AuditEntry | None = None,
+        key: IdempotencyKey | None = None,
+        then: Told | None = None,
+    ) -> Job:
+        """Store a job with its payload, durable when this returns.
 
-        then: called with the stored job as soon as it is durable, even if the caller is gone.
+        entry: its line in the audit. key: the request's; where it was used before, the job that was
+        stored then is returned. then: called with a job that was stored now as soon as it is
+        durable, even if the caller is gone.
+
+        Raises the refusals of labd.store.submissions, Unavailable.
         """
         in_row = len(payload) <= MAX_PAYLOAD_IN_ROW_BYTES
-        if not in_row:
-            try:
-                await asyncio.to_thread(self.directory.write_payload, job.id, payload)
-            except OSError as error:
-                raise Unavailable(storage_sentence(error)) from error
-        submission = jobs.Submission(job, payload if in_row else None, self._clock_ns())
-        try:
-            return await self._writer.write(Batched(jobs.insert_jobs, submission), then)
-        except Unavailable:
-            if not in_row:
+        self.arriving.add(job.id)
+
+        def answered(answer: Job | Refusal | None) -> None:
+            is_stored = isinstance(answer, Job) and answer.id == job.id
+            if not is_stored and not in_row:
                 self.directory.payload_path(job.id).unlink(missing_ok=True)
+            self.arriving.discard(job.id)
+            if isinstance(answer, Job) and is_stored and then is not None:
+                then(answer)
+
+        if not in_row:
+            await self._write_payload(job.id, payload)
+        submission = Submission(
+            job, payload if in_row else None, self._clock_ns(), terms, entry, key
+        )
+        try:
+            answer = await self._writer.write(Batched(insert_jobs, submission), answered)
+        except Exception:
+            answered(None)
+            raise
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
+
+    async def _write_payload(self, job_id: JobId, payload: bytes) -> None:
+        try:
+            await asyncio.to_thread(self.directory.write_payload, job_id, payload)
+        except BaseException as error:
+            self.arriving.discard(job_id)
+            if isinstance(error, OSError):
+                raise Unavailable(storage_sentence(error)) from error
             raise
 
     async def end_executing(self, job_id: JobId, ending: jobs.Ending) -> Job | None:
@@ -124,29 +164,37 @@ class Store:
 
         A result must lie at its path, durable but for its name, before COMPLETED is written.
         """
+        result_bytes = 0
         if ending.state is JobState.COMPLETED:
-            await asyncio.to_thread(self.directory.sync_results)
+            result_bytes = await asyncio.to_thread(self.directory.sync_result, job_id)
         job = await self._writer.write(
-            lambda db: jobs.end_executing(db, job_id, ending, self._clock_ns())
+            lambda db: jobs.end_executing(db, job_id, ending, result_bytes, self._clock_ns())
         )
         if job is not None and job.state is not JobState.COMPLETED:
             self.directory.remove_result(job_id)
         return job
 
-    async def cancel(self, job_id: JobId, reason: str, then: Told | None = None) -> Job:
+    async def cancel(
+        self,
+        job_id: JobId,
+        reason: str,
+        *,
+        entry: AuditEntry | None = None,
+        then: Told | None = None,
+    ) -> Job:
         """Cancel a queued job, or note the wish on a running one (it stays EXECUTING).
 
-        then: as in `submit`. Raises NotFound, JobAlreadyFinal.
+        entry, then: as in `submit`. Raises NotFound, JobAlreadyFinal, Unavailable.
         """
         return await self._writer.write(
-            lambda db: jobs.cancel(db, job_id, reason, self._clock_ns()), then
+            lambda db: jobs.cancel(db, job_id, reason, entry, self._clock_ns()), then
         )
 
     # ---- questions
 
     def job(self, job_id: JobId) -> Job:
         """A job with its queue position. Raises NotFound."""
-        job = jobs.find_job_in_queue(self._reader, job_id)
+        job = self.queue.find_job(job_id)
         if job is None:
             raise NotFound("job", str(job_id))
         return job
@@ -164,10 +212,6 @@ class Store:
     ) -> tuple[Job, ...]:
         """The newest jobs first; without queue positions."""
         return jobs.list_jobs(self._reader, qc_id=qc_id, states=states, limit=limit)
-
-    def queued_seqs(self, qc_id: QcId) -> array[int]:
-        """Submission numbers of a queue, sorted."""
-        return jobs.queued_seqs(self._reader, qc_id)
 
     def events_after(self, job_id: JobId, number: int) -> tuple[JobEvent, ...]:
         """A job's log after an event."""

@@ -360,7 +360,7 @@ async def test_positions_among_ten_thousand_jobs_are_right_and_cheap(store: Stor
     elapsed_s = time.perf_counter() - started
 
     assert positions == [0, 9, 10, 4999, 9988, 9998]
-    assert list(store.queued_seqs(QC)) == sorted(
+    assert list(store.queue.seqs(QC)) == sorted(
         job.seq for job in queued if job.id != queued[10].id
     )
     assert elapsed_s / len(positions) < 0.02
