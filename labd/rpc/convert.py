@@ -11,6 +11,8 @@ from labd.core.jobs import Job
 from labd.store.calibrations import CalibrationSet
 from labd.wire import iqm_server_pb2 as iqm
 
+MAX_NOTE = 200
+
 
 def uuid_of(message: iqm.Uuid, field_name: str) -> UUID:
     """The UUID in either form. Raises InvalidArgument when it is none."""
@@ -41,6 +43,13 @@ def instant_ns(message: Timestamp, field_name: str) -> int:
     if not 0 <= message.nanos < 1_000_000_000 or abs(at_ns) >= 2**63:
         raise InvalidArgument(field_name, "not an instant between the years 1678 and 2262")
     return at_ns
+
+
+def note_of(text: str) -> str:
+    """A note that people read in a table: one line. Raises InvalidArgument."""
+    if len(text) > MAX_NOTE or not text.isprintable():
+        raise InvalidArgument("note", f"a line of at most {MAX_NOTE} characters, please")
+    return text
 
 
 def quantum_computer_message(qc_id: UUID, alias: str, display_name: str) -> iqm.QuantumComputerV1:

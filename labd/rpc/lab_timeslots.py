@@ -58,7 +58,7 @@ class LabTimeslots:
             user=request.user or caller.user.name,
             start_ns=convert.instant_ns(request.start, "start"),
             end_ns=convert.instant_ns(request.end, "end"),
-            note=_note(request.note),
+            note=convert.note_of(request.note),
         )
         slot = await self._slots.book(wish, entry(caller, "timeslot.book", ""), self._tell)
         return timeslot_message(self._laboratory, slot, caller)
@@ -75,7 +75,7 @@ class LabTimeslots:
         if request.HasField("end"):
             end_ns = convert.instant_ns(request.end, "end")
         if request.HasField("note"):
-            note = _note(request.note)
+            note = convert.note_of(request.note)
         wish = SlotChange(start_ns=start_ns, end_ns=end_ns, note=note)
         by = entry(caller, "timeslot.change", "")
         slot = await self._slots.change(slot_id, wish, by, self._tell)
@@ -112,10 +112,3 @@ def timeslot_message(laboratory: Laboratory, slot: Slot, caller: Caller) -> lab_
         message.user = slot.user
         message.note = slot.note
     return message
-
-
-def _note(text: str) -> str:
-    """A note of one line. Raises InvalidArgument."""
-    if len(text) > MAX_NOTE or not text.isprintable():
-        raise InvalidArgument("note", f"a line of at most {MAX_NOTE} characters, please")
-    return text

@@ -8,6 +8,8 @@ from labd.rpc.acceptance import Acceptance
 from labd.rpc.calibrations import Calibrations
 from labd.rpc.intake import Intake
 from labd.rpc.jobs import Jobs
+from labd.rpc.lab_audit import LabAudit
+from labd.rpc.lab_calibrations import LabCalibrations
 from labd.rpc.lab_jobs import LabJobs
 from labd.rpc.lab_timeslots import LabTimeslots
 from labd.rpc.laboratory import Laboratory
@@ -59,11 +61,19 @@ def _iqm_services(laboratory: Laboratory, intake: Intake) -> dict[str, Mapping[s
 def _lab_methods(laboratory: Laboratory) -> Mapping[str, Method]:
     jobs = LabJobs(laboratory)
     timeslots = LabTimeslots(laboratory)
+    calibrations = LabCalibrations(laboratory)
+    audit = LabAudit(laboratory)
     return {
         "ListJobs": unary(jobs.list_jobs, lab.ListJobsRequest),
         "ListTimeslots": unary(timeslots.list, lab.ListTimeslotsRequest),
         "BookTimeslot": unary(timeslots.book, lab.BookTimeslotRequest),
         "ChangeTimeslot": unary(timeslots.change, lab.ChangeTimeslotRequest),
         "CancelTimeslot": unary(timeslots.cancel, lab.CancelTimeslotRequest),
+        "ImportCalibration": unary(calibrations.import_set, lab.ImportCalibrationRequest),
+        "ListCalibrations": unary(calibrations.list_sets, lab.ListCalibrationsRequest),
+        "DiffCalibrations": unary(calibrations.diff, lab.DiffCalibrationsRequest),
+        "ActivateCalibration": unary(calibrations.activate, lab.ActivateCalibrationRequest),
+        "RollBackCalibration": unary(calibrations.roll_back, lab.RollBackCalibrationRequest),
+        "ReadAudit": stream(audit.read, lab.ReadAuditRequest, packed),
         "WatchProgress": stream(jobs.watch_progress, iqm.JobLookupV1, packed),
     }

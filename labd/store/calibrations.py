@@ -216,6 +216,10 @@ class CalibrationSets:
         self._reader = reader
         self._clock_ns = clock_ns
 
+    def now_ns(self) -> int:
+        """The time by the store's clock."""
+        return self._clock_ns()
+
     def put_first(
         self, calibration: CalibrationSet, observations: str, entries: tuple[AuditEntry, ...]
     ) -> None:
