@@ -7,7 +7,7 @@ re-reads the record.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -38,7 +38,11 @@ class _Order:
 class Desk:
     """Where jobs are handed in, taken to be run, ended and cancelled."""
 
-    def __init__(self, store: Store, changes: Changes) -> None:
+    def __init__(
+        self, store: Store, changes: Changes, learn: Callable[[Job], None] | None = None
+    ) -> None:
+        """learn: told of every job that starts, ends or is cancelled."""
+        self._learn = learn
         self.store = store
         self.changes = changes
         self._orders: dict[UUID, _Order] = {}
@@ -96,20 +100,20 @@ class Desk:
 
     def _tell(self, job: Job, *others: Topic) -> None:
         self.changes.notify(("job", job.id), *others)
+        if self._learn is not None:
+            self._learn(job)
         _note(job)
 
     # ---- held jobs, priorities, the machine; `by`: its object and details are filled in
 
     async def hold(self, job_id: JobId, note: str, role: Role, by: AuditEntry) -> Job:
         """Let a queued job wait. Raises NotFound, Conflict, PermissionDenied, Unavailable."""
-        job = await self.store.queue.hold(job_id, note, role, by)
-        self.changes.notify(("job", job_id))
+        job = await self.store.queue.hold(job_id, note, role, by, self._tell_queued)
         return self.with_position(job)
 
     async def release(self, job_id: JobId, role: Role, by: AuditEntry) -> Job:
         """Let a held job go on. Raises NotFound, Conflict, PermissionDenied, Unavailable."""
-        job = await self.store.queue.release(job_id, role, by)
-        self.changes.notify(("job", job_id), ("arrival", job.qc_id))
+        job = await self.store.queue.release(job_id, role, by, self._tell_queued)
         return self.with_position(job)
 
     async def set_priority(
@@ -119,15 +123,17 @@ class Desk:
 
         Raises NotFound, Conflict, PermissionDenied, Unavailable.
         """
-        job = await self.store.queue.set_priority(job_id, priority, role, by)
-        self.changes.notify(("job", job_id), ("arrival", job.qc_id), ("queue", job.qc_id))
+        job = await self.store.queue.set_priority(job_id, priority, role, by, self._tell_queued)
         return self.with_position(job)
+
+    def _tell_queued(self, job: Job) -> None:
+        self.changes.notify(("job", job.id), ("arrival", job.qc_id), ("queue", job.qc_id))
 
     async def set_mode(self, qc_id: QcId, mode: Mode, note: str, by: AuditEntry) -> MachineRecord:
         """Pause, drain or resume a quantum computer. Raises Unavailable."""
-        record = await self.store.queue.set_mode(qc_id, mode, note, by)
-        self.changes.notify(("arrival", qc_id))
-        return record
+        return await self.store.queue.set_mode(
+            qc_id, mode, note, by, lambda _: self.changes.notify(("arrival", qc_id))
+        )
 
     # ---- positions
 

@@ -217,10 +217,16 @@ class QuotaExceeded(Refusal):
 
     def __str__(self) -> str:
         """The limit, what is used, what was asked for, when it frees."""
+        asks = f" and asks for {_amount(self.asked)} more" if self.asked else ""
         return (
-            f"{self.user} has used {self.used:g} of {self.limit:g} {self.name} and asks for"
-            f" {self.asked:g} more; {self.frees}"
+            f"{self.user} has used {_amount(self.used)} of {_amount(self.limit)} {self.name}{asks};"
+            f" {self.frees}"
         )
+
+
+def _amount(value: float) -> str:
+    """To three decimals, without an exponent."""
+    return f"{round(value, 3):.15g}" if value < 1e6 else f"{value:.0f}"
 
 
 @dataclass(eq=False)

@@ -11,6 +11,8 @@ from labd.rpc.jobs import Jobs
 from labd.rpc.lab_audit import LabAudit
 from labd.rpc.lab_calibrations import LabCalibrations
 from labd.rpc.lab_jobs import LabJobs
+from labd.rpc.lab_limits import LabLimits
+from labd.rpc.lab_machine import LabMachine
 from labd.rpc.lab_timeslots import LabTimeslots
 from labd.rpc.laboratory import Laboratory
 from labd.rpc.methods import Method, as_is, packed, stream, unary
@@ -63,8 +65,16 @@ def _lab_methods(laboratory: Laboratory) -> Mapping[str, Method]:
     timeslots = LabTimeslots(laboratory)
     calibrations = LabCalibrations(laboratory)
     audit = LabAudit(laboratory)
+    limits = LabLimits(laboratory)
+    machine = LabMachine(laboratory)
     return {
         "ListJobs": unary(jobs.list_jobs, lab.ListJobsRequest),
+        "GetMachine": unary(machine.get, lab.MachineRequest),
+        "PauseMachine": unary(machine.pause, lab.MachineRequest),
+        "DrainMachine": unary(machine.drain, lab.MachineRequest),
+        "ResumeMachine": unary(machine.resume, lab.MachineRequest),
+        "GetLimits": unary(limits.get, lab.GetLimitsRequest),
+        "SetLimit": unary(limits.set, lab.SetLimitRequest),
         "ListTimeslots": unary(timeslots.list, lab.ListTimeslotsRequest),
         "BookTimeslot": unary(timeslots.book, lab.BookTimeslotRequest),
         "ChangeTimeslot": unary(timeslots.change, lab.ChangeTimeslotRequest),

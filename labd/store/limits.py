@@ -26,6 +26,7 @@ from labd.store.database import Writer
 
 PerRole = Mapping[Role, Mapping[str, float]]
 """The configuration's values: role -> limit's name -> value."""
+_NOBODY = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,10 @@ class Limits:
             return replace(found, used=added(found.used, {LimitName.RUN_S_PER_DAY: run_s}))
         finally:
             self._reader.execute("COMMIT")
+
+    def of_role(self, role: Role, configured: PerRole) -> Bounds:
+        """The values that hold for users of a role who have none of their own."""
+        return bounds_of(self._reader, User(_NOBODY, "", role), configured)
 
 
 def _key(db: sqlite3.Connection, whose: str | Role) -> int | Role:

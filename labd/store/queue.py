@@ -320,28 +320,46 @@ class Queue:
         self._reader = reader
         self._clock_ns = clock_ns
 
-    async def hold(self, job_id: JobId, note: str, role: Role, by: AuditEntry) -> Job:
-        """As `hold` above."""
+    async def hold(
+        self, job_id: JobId, note: str, role: Role, by: AuditEntry, then: Callable[[Job], None]
+    ) -> Job:
+        """As `hold` above. then: called once it is durable, even if the caller is gone."""
         return await self._writer.write(
-            lambda db: hold(db, job_id, note, role, by, self._clock_ns())
+            lambda db: hold(db, job_id, note, role, by, self._clock_ns()), then
         )
 
-    async def release(self, job_id: JobId, role: Role, by: AuditEntry) -> Job:
-        """As `release` above."""
-        return await self._writer.write(lambda db: release(db, job_id, role, by, self._clock_ns()))
+    async def release(
+        self, job_id: JobId, role: Role, by: AuditEntry, then: Callable[[Job], None]
+    ) -> Job:
+        """As `release` above; then: as in `hold`."""
+        return await self._writer.write(
+            lambda db: release(db, job_id, role, by, self._clock_ns()), then
+        )
 
     async def set_priority(
-        self, job_id: JobId, priority: Priority, role: Role, by: AuditEntry
+        self,
+        job_id: JobId,
+        priority: Priority,
+        role: Role,
+        by: AuditEntry,
+        then: Callable[[Job], None],
     ) -> Job:
-        """As `set_priority` above."""
+        """As `set_priority` above; then: as in `hold`."""
         return await self._writer.write(
-            lambda db: set_priority(db, job_id, priority, role, by, self._clock_ns())
+            lambda db: set_priority(db, job_id, priority, role, by, self._clock_ns()), then
         )
 
-    async def set_mode(self, qc_id: QcId, mode: Mode, note: str, by: AuditEntry) -> MachineRecord:
-        """As `set_mode` above."""
+    async def set_mode(
+        self,
+        qc_id: QcId,
+        mode: Mode,
+        note: str,
+        by: AuditEntry,
+        then: Callable[[MachineRecord], None],
+    ) -> MachineRecord:
+        """As `set_mode` above; then: as in `hold`."""
         return await self._writer.write(
-            lambda db: set_mode(db, qc_id, mode, note, by, self._clock_ns())
+            lambda db: set_mode(db, qc_id, mode, note, by, self._clock_ns()), then
         )
 
     def machine(self, qc_id: QcId) -> MachineRecord:
