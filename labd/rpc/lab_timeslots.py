@@ -12,8 +12,6 @@ from labd.rpc.laboratory import Laboratory
 from labd.store.timeslots import Booking, SlotChange
 from labd.wire import lab_pb2
 
-MAX_NOTE = 200
-
 
 class LabTimeslots:
     """The methods of the service that concern timeslots."""
@@ -49,14 +47,17 @@ class LabTimeslots:
     async def book(
         self, request: lab_pb2.BookTimeslotRequest, caller: Caller, context: Context
     ) -> lab_pb2.Timeslot:
-        """Book a slot for a user; without a start, or with one that is past, it begins now."""
+        """Book a slot for a user; without a start it begins now."""
         del context
+        start_ns = None
+        if request.HasField("start"):
+            start_ns = convert.instant_ns(request.start, "start")
         if not request.HasField("end"):
             raise InvalidArgument("end", "say when the slot ends")
         wish = Booking(
             qc_id=self._laboratory.by_alias(request.alias).id,
             user=request.user or caller.user.name,
-            start_ns=convert.instant_ns(request.start, "start"),
+            start_ns=start_ns,
             end_ns=convert.instant_ns(request.end, "end"),
             note=convert.note_of(request.note),
         )

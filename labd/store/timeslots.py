@@ -33,6 +33,8 @@ Told = Callable[[Slot], None]
 
 FARTHEST_NS = 5 * 366 * 86_400 * S_NS
 """Slots are booked so far ahead at most: what lies beyond is a slip of the pen."""
+NOW_NS = 60 * S_NS
+"""A start that is past by no more than this means now: clocks of two machines differ."""
 
 _SLOTS = (
     "SELECT timeslots.id, qc_id, user_id, users.name, start_ns, end_ns, timeslots.note"
@@ -112,11 +114,11 @@ def _active_ns(db: sqlite3.Connection, slot: Slot) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A slot that is wished for. user: the owner's name."""
+    """A slot that is wished for. user: the owner's name. start_ns None: now."""
 
     qc_id: QcId
     user: str
-    start_ns: int
+    start_ns: int | None
     end_ns: int
     note: str
 
@@ -131,11 +133,11 @@ class SlotChange:
 
 
 def book(db: sqlite3.Connection, wish: Booking, by: AuditEntry, now_ns: int) -> Slot:
-    """Book a slot; one that was to have begun already begins now.
+    """Book a slot.
 
     Raises InvalidArgument, NotFound (the user), Conflict (naming the slot in the way).
     """
-    start_ns = max(wish.start_ns, now_ns)
+    start_ns = now_ns if wish.start_ns is None else _not_past(wish.start_ns, now_ns)
     _check_times(start_ns, wish.end_ns, now_ns)
     user = db.execute(
         "SELECT id FROM users WHERE name = ? AND is_enabled = 1", (wish.user,)
@@ -173,7 +175,7 @@ def change(
     start_ns = old.start_ns if wish.start_ns is None else wish.start_ns
     end_ns = old.end_ns if wish.end_ns is None else wish.end_ns
     if old.start_ns > now_ns:
-        start_ns = max(start_ns, now_ns)
+        start_ns = _not_past(start_ns, now_ns)
     elif start_ns != old.start_ns:
         raise Conflict(f"{sentence(old)} has begun and keeps its start; its end can be moved")
     _check_times(start_ns, end_ns, now_ns)
@@ -210,6 +212,12 @@ def _changeable(db: sqlite3.Connection, slot_id: UUID, now_ns: int) -> Slot:
     if slot.end_ns <= now_ns:
         raise Conflict(f"{sentence(slot)} is over and stays as it was")
     return slot
+
+
+def _not_past(start_ns: int, now_ns: int) -> int:
+    if start_ns < now_ns - NOW_NS:
+        raise InvalidArgument("start", f"{utc_text(start_ns)} is past; a slot begins now or later")
+    return max(start_ns, now_ns)
 
 
 def _check_times(start_ns: int, end_ns: int, now_ns: int) -> None:

@@ -146,6 +146,7 @@ async def test_slots_may_touch_and_stand_side_by_side_on_two_machines(store: Sto
     [
         (10, 10, "end: 2027-01-15 08:00:10 UTC is not after the start, 2027-01-15 08:00:10 UTC"),
         (-10, 0, "end: 2027-01-15 08:00:00 UTC is past"),
+        (-61, 9, "start: 2027-01-15 07:58:59 UTC is past; a slot begins now or later"),
         (10, 6 * 366 * 86400, "end: 2033-01-19 08:00:00 UTC is more than five years ahead"),
     ],
 )
@@ -159,9 +160,13 @@ async def test_times_that_make_no_slot_are_refused(
 
 
 async def test_a_slot_never_begins_before_it_is_booked(store: Store, clock: Clock) -> None:
-    clock.now_s = 5
+    clock.now_s = 50
 
-    assert times_s(await book(store, -100, 20)) == (5, 20)
+    slightly_late = await book(store, 0, 60)
+    at_once = await store.timeslots.book(Booking(OTHER, "alice", None, ns(60), ""), BY)
+
+    assert times_s(slightly_late) == (50, 60)
+    assert times_s(at_once) == (50, 60)
 
 
 async def test_a_slot_of_nobody_is_refused(store: Store) -> None:

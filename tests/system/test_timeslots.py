@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from quick_lab import QuickLab, metadata_of, payload
+
+from labd.wire import iqm_server_pb2 as iqm
+from labd.wire import lab_pb2
+
+S_NS = 1_000_000_000
+ON_TIME_S = 2.0
+HOUR_S = 3600.0
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
+    made = QuickLab(tmp_path_factory.mktemp("lab"))
+    with made.edit("idle_release_min = 10.0", "idle_release_min = 0.01") as lab:
+        add_user(lab, "bob")
+        yield lab
+
+
+@pytest.fixture
+def lab(running: QuickLab) -> Iterator[QuickLab]:
+    """A lab without slots and jobs, before and after."""
+    yield running
+    for slot in slots(running):
+        running.lab.CancelTimeslot(lab_pb2.CancelTimeslotRequest(id=slot.id))
+    for summary in running.lab.ListJobs(lab_pb2.ListJobsRequest()).jobs:
+        if summary.job.status in (iqm.IN_QUEUE, iqm.EXECUTING):
+            running.jobs.CancelJobV1(iqm.JobLookupV1(id=summary.job.id))
+
+
+def add_user(lab: QuickLab, name: str) -> None:
+    db = sqlite3.connect(lab.state / "labd.db", timeout=10)
+    with db:
+        db.execute("INSERT INTO users (name, role, created_at_ns) VALUES (?, 'user', 0)", (name,))
+    db.close()
+
+
+def ahead(seconds: float) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromNanoseconds(time.time_ns() + round(seconds * S_NS))
+    return stamp
+
+
+def book(
+    lab: QuickLab, start_s: float | None, end_s: float, user: str = "", note: str = ""
+) -> lab_pb2.Timeslot:
+    slot: lab_pb2.Timeslot = lab.lab.BookTimeslot(
+        lab_pb2.BookTimeslotRequest(
+            alias="star5",
+            user=user,
+            start=None if start_s is None else ahead(start_s),
+            end=ahead(end_s),
+            note=note,
+        )
+    )
+    return slot
+
+
+def slots(lab: QuickLab) -> list[lab_pb2.Timeslot]:
+    return list(lab.lab.ListTimeslots(lab_pb2.ListTimeslotsRequest(alias="star5")).timeslots)
+
+
+def submit(lab: QuickLab, *, use_timeslot: bool = False, seconds: float = 0.0) -> iqm.JobV1:
+    job: iqm.JobV1 = lab.jobs.SubmitJobV1(
+        iqm.SubmitJobRequestV1(
+            qc_id=lab.qc_id, type=iqm.PULSE, payload=payload(s=seconds), use_timeslot=use_timeslot
+        )
+    )
+    return job
+
+
+def started_after_s(lab: QuickLab, job: iqm.JobV1, instant: Timestamp) -> float:
+    """How long after an instant the job started."""
+    final = lab.wait_for(job)
+    assert final.status == iqm.COMPLETED
+    return (final.execution_started_at.ToNanoseconds() - instant.ToNanoseconds()) / S_NS
+
+
+def refused(call: Callable[[], object]) -> tuple[str, str, str]:
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    error = caught.value
+    return error.code().name, str(metadata_of(error)["error_code"]), error.details() or ""
+
+
+# ---- what starts when
+
+
+def test_a_slot_job_starts_when_its_owners_slot_begins(lab: QuickLab) -> None:
+    slot = book(lab, 1.0, HOUR_S)
+    jobs = [submit(lab, use_timeslot=True) for _ in range(2)]
+
+    delays_s = [started_after_s(lab, job, slot.start) for job in jobs]
+
+    assert all(0.0 <= delay_s <= ON_TIME_S for delay_s in delays_s)
+
+
+def test_a_slot_booked_for_now_starts_the_job_that_waits_for_a_later_one(lab: QuickLab) -> None:
+    book(lab, HOUR_S, 2 * HOUR_S)
+    job = submit(lab, use_timeslot=True)
+    assert lab.get(job).status == iqm.IN_QUEUE
+
+    slot = book(lab, None, HOUR_S / 2)
+
+    assert 0.0 <= started_after_s(lab, job, slot.start) <= ON_TIME_S
+
+
+def test_a_strangers_job_waits_until_the_slot_is_cancelled(lab: QuickLab) -> None:
+    slot = book(lab, None, HOUR_S, "bob")
+    job = submit(lab)
+    assert lab.get(job).status == iqm.IN_QUEUE
+
+    ended = lab.lab.CancelTimeslot(lab_pb2.CancelTimeslotRequest(id=slot.id))
+
+    assert ended.end.ToNanoseconds() < time.time_ns()
+    assert 0.0 <= started_after_s(lab, job, ended.end) <= ON_TIME_S
+
+
+def test_a_strangers_job_waits_until_the_slot_is_over(lab: QuickLab) -> None:
+    slot = book(lab, None, 0.4, "bob")
+    job = submit(lab)
+
+    delay_s = started_after_s(lab, job, slot.end)
+
+    assert 0.0 <= delay_s <= ON_TIME_S
+
+
+def test_a_slot_without_work_of_its_owner_is_released(lab: QuickLab) -> None:
+    slot = book(lab, None, HOUR_S, "bob")
+    job = submit(lab)
+
+    delay_s = started_after_s(lab, job, slot.start)
+
+    assert 0.6 <= delay_s <= 0.6 + ON_TIME_S
+
+
+def test_a_slot_that_is_moved_nearer_begins_then(lab: QuickLab) -> None:
+    slot = book(lab, HOUR_S, 2 * HOUR_S)
+    job = submit(lab, use_timeslot=True)
+
+    moved = lab.lab.ChangeTimeslot(
+        lab_pb2.ChangeTimeslotRequest(id=slot.id, start=ahead(0.3), note="sooner")
+    )
+
+    assert moved.note == "sooner"
+    assert moved.end == slot.end
+    assert 0.0 <= started_after_s(lab, job, moved.start) <= ON_TIME_S
+
+
+def test_slots_and_their_jobs_survive_a_kill(lab: QuickLab) -> None:
+    slot = book(lab, 2.0, HOUR_S)
+    job = submit(lab, use_timeslot=True)
+
+    lab.kill()
+    lab.restart()
+
+    assert [each.id for each in slots(lab)] == [slot.id]
+    assert 0.0 <= started_after_s(lab, job, slot.start) <= ON_TIME_S
+
+
+# ---- booking
+
+
+def test_a_slot_in_the_way_is_named(lab: QuickLab) -> None:
+    book(lab, HOUR_S, 2 * HOUR_S, "bob", "tune-up")
+
+    code, error_code, sentence = refused(lambda: book(lab, 1.5 * HOUR_S, 3 * HOUR_S))
+
+    assert (code, error_code) == ("FAILED_PRECONDITION", "conflict")
+    assert "the slot of bob from " in sentence
+    assert "is in the way" in sentence
+    assert [(each.user, each.note, each.is_own) for each in slots(lab)] == [
+        ("bob", "tune-up", False)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        ({"alias": "star5"}, "end: say when the slot ends"),
+        ({"alias": "star5", "end": Timestamp(seconds=1)}, "end: 1970-01-01 00:00:01 UTC is past"),
+        ({"alias": "star5", "end": Timestamp(seconds=2**40)}, "end: not an instant"),
+        ({"alias": "star5", "end": Timestamp(seconds=1, nanos=-1)}, "end: not an instant"),
+    ],
+)
+def test_times_that_make_no_slot_are_refused(
+    lab: QuickLab, request_: dict[str, str | Timestamp], sentence: str
+) -> None:
+    request = lab_pb2.BookTimeslotRequest(**request_)  # type: ignore[arg-type]
+
+    code, error_code, details = refused(lambda: lab.lab.BookTimeslot(request))
+
+    assert (code, error_code) == ("INVALID_ARGUMENT", "invalid_argument")
+    assert sentence in details
+
+
+def test_notes_are_lines(lab: QuickLab) -> None:
+    code, _, sentence = refused(lambda: book(lab, None, HOUR_S, note="two\nlines"))
+
+    assert code == "INVALID_ARGUMENT"
+    assert sentence == "note: a line of at most 200 characters, please"
+
+
+def test_slots_of_unknown_users_and_machines_are_not_found(lab: QuickLab) -> None:
+    unknown = lab_pb2.CancelTimeslotRequest(id=iqm.Uuid(raw=bytes(16)))
+
+    assert refused(lambda: book(lab, None, HOUR_S, "mallory"))[0] == "NOT_FOUND"
+    assert refused(lambda: lab.lab.CancelTimeslot(unknown))[0] == "NOT_FOUND"
+    assert (
+        refused(lambda: lab.lab.ListTimeslots(lab_pb2.ListTimeslotsRequest(alias="no")))[0]
+        == "NOT_FOUND"
+    )
+
+
+# ---- at the door
+
+
+def test_a_slot_job_without_a_slot_is_refused(lab: QuickLab) -> None:
+    book(lab, None, HOUR_S, "bob")
+
+    code, error_code, sentence = refused(lambda: submit(lab, use_timeslot=True))
+
+    assert (code, error_code) == ("FAILED_PRECONDITION", "no_booked_timeslots")
+    assert "has no active or upcoming timeslot on star5" in sentence
+
+
+def test_a_job_longer_than_its_slot_waits(lab: QuickLab) -> None:
+    book(lab, HOUR_S, HOUR_S + 0.0001)
+
+    job = submit(lab, use_timeslot=True)
+
+    assert job.status == iqm.IN_QUEUE
+
+
+def test_a_job_longer_than_its_slot_is_refused_where_that_is_configured(tmp_path: Path) -> None:
+    made = QuickLab(tmp_path).edit('overrun = "hold"', 'overrun = "refuse"')
+    with made.edit("required = false", "required = true") as lab:
+        no_slot = refused(lambda: submit(lab))
+        book(lab, HOUR_S, HOUR_S + 0.0001)
+
+        too_long = refused(lambda: submit(lab, use_timeslot=True))
+        book(lab, None, HOUR_S / 2)
+        job = submit(lab, use_timeslot=True)
+
+        assert no_slot[:2] == ("FAILED_PRECONDITION", "timeslot_required")
+        assert "/star5:timeslot" in no_slot[2]
+        assert too_long[:2] == ("FAILED_PRECONDITION", "timeslot_too_short")
+        assert lab.wait_for(job).status == iqm.COMPLETED
