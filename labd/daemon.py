@@ -72,6 +72,8 @@ class Daemon:
             trail.begin(labd.__version__)
             stack.callback(trail.end)
             _prepare(store, self._config)
+            tidying = asyncio.create_task(_remove_leftovers(store))
+            stack.callback(tidying.cancel)
             address = await self._start(store, stack)
             for keeping in (sdnotify.keep_alive(), trail.log_head_daily()):
                 stack.callback(asyncio.create_task(keeping).cancel)
@@ -148,14 +150,24 @@ class Daemon:
         await asyncio.gather(*(each.stop(grace_s, self._hurry) for each in supervisors))
 
 
+async def _remove_leftovers(store: Store) -> None:
+    """Look through the files beside the work, at most a tenth of the time."""
+    steps = store.leftovers_removed()
+    while True:
+        started = time.monotonic()
+        removed = await asyncio.to_thread(next, steps, None)
+        if removed is None:
+            return
+        for name in removed:
+            _log.info("removed a leftover: %s", name)
+        await asyncio.sleep(9 * (time.monotonic() - started))
+
+
 def _prepare(store: Store, config: Config) -> None:
-    """What follows a start: interrupted jobs, leftovers, first calibration sets."""
+    """What follows a start: interrupted jobs, first calibration sets."""
     for computer in config.quantum_computers:
         store.put_quantum_computer(computer.id, computer.alias, computer.display_name)
-    recovery = store.recover()
-    for job in recovery.interrupted:
+    for job in store.recover():
         _log.warning("job interrupted by the last stop", extra={"JOB_ID": str(job.id)})
-    for name in recovery.removed_files:
-        _log.info("removed a leftover: %s", name)
     for computer in config.quantum_computers:
         activate_first_set(store.calibration_sets, computer, time.time_ns())

@@ -1,13 +1,19 @@
-"""labd.v1.Lab: what IQM's API does not have, for labctl."""
+"""labd.v1.Lab: jobs, as far as IQM's API does not have it."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 
-from labd.core.jobs import Job
+from labd.audit_trail import entry
+from labd.core.errors import InvalidArgument
+from labd.core.jobs import Job, Priority
+from labd.core.tags import clean_tags
 from labd.identity import Caller
 from labd.rpc import convert
+from labd.rpc.acceptance import Acceptance
 from labd.rpc.caller import Context
+from labd.rpc.job_search import conditions_of, place_of, token_of
 from labd.rpc.laboratory import Laboratory
 from labd.wire import iqm_server_pb2 as iqm
 from labd.wire import lab_pb2
@@ -19,30 +25,105 @@ MOST = 1000
 class LabJobs:
     """The methods of the service that concern jobs."""
 
-    def __init__(self, laboratory: Laboratory) -> None:
+    def __init__(self, laboratory: Laboratory, acceptance: Acceptance) -> None:
         self._laboratory = laboratory
+        self._desk = laboratory.desk
+        self._store = laboratory.store
+        self._acceptance = acceptance
+
+    async def submit(
+        self, request: lab_pb2.SubmitJobRequest, caller: Caller, context: Context
+    ) -> lab_pb2.JobDetails:
+        """Queue a job with tags and a priority; the same key again gives the same job."""
+        del context
+        job = await self._acceptance.submit(
+            request.job,
+            caller,
+            tags=clean_tags(request.tags),
+            priority=_priority(request.priority),
+            idempotency_key=request.idempotency_key,
+        )
+        return self._details(job)
 
     async def list_jobs(
         self, request: lab_pb2.ListJobsRequest, caller: Caller, context: Context
     ) -> lab_pb2.ListJobsReply:
-        """The newest jobs first, with queue positions."""
+        """A page of the jobs that fit, the newest first, with queue positions."""
         del context
-        qc_id = self._laboratory.by_alias(request.alias).id if request.alias else None
+        conditions = conditions_of(request, caller, self._laboratory)
+        place = place_of(request.page_token, conditions)
         limit = min(request.limit or DEFAULT_LIMIT, MOST)
-        desk = self._laboratory.desk
-        jobs = desk.store.list_jobs(qc_id=qc_id, states=(), limit=limit)
-        jobs = tuple(job for job in jobs if caller.reaches(job.user_id))
-        return lab_pb2.ListJobsReply(jobs=[self._summary(desk.with_position(job)) for job in jobs])
-
-    def _summary(self, job: Job) -> lab_pb2.JobSummary:
-        computer = self._laboratory.quantum_computer_message(job.qc_id)
-        return lab_pb2.JobSummary(
-            job=convert.job_message(job, computer),
-            user=job.submitted_by,
-            priority=lab_pb2.Priority.Name(job.priority.value),
-            use_timeslot=job.is_timeslot,
-            hold_note=job.hold_note,
+        page = await asyncio.to_thread(self._store.search.page, conditions, place, limit)
+        return lab_pb2.ListJobsReply(
+            jobs=[self._summary(self._desk.with_position(job), tags) for job, tags in page.jobs],
+            next_page_token=token_of(page.next_place, conditions),
         )
+
+    async def details(
+        self, request: iqm.JobLookupV1, caller: Caller, context: Context
+    ) -> lab_pb2.JobDetails:
+        """All that is known of a job but its payload and results."""
+        del context
+        return self._details(self._laboratory.job(request.id, caller))
+
+    async def delete(
+        self, request: iqm.JobLookupV1, caller: Caller, context: Context
+    ) -> lab_pb2.Empty:
+        """Forget a job that has ended, with its payload and results; its events stay."""
+        del context
+        job = self._laboratory.job(request.id, caller)
+        by = entry(
+            caller,
+            "job.delete",
+            str(job.id),
+            owner=job.submitted_by,
+            state=job.state.value,
+            result_bytes=job.result_bytes,
+        )
+        await self._store.records.delete(job.id, by, self._tell_deleted)
+        return lab_pb2.Empty()
+
+    def _tell_deleted(self, job: Job) -> None:
+        self._desk.changes.notify(("job", job.id))
+
+    async def hold(
+        self, request: lab_pb2.HoldJobRequest, caller: Caller, context: Context
+    ) -> lab_pb2.JobDetails:
+        """Let a queued job keep its place and not start."""
+        del context
+        job = self._laboratory.job(request.id, caller)
+        by = entry(caller, "job.hold", "")
+        note = convert.note_of(request.note)
+        return self._details(await self._desk.hold(job.id, note, caller.user.role, by))
+
+    async def release(
+        self, request: iqm.JobLookupV1, caller: Caller, context: Context
+    ) -> lab_pb2.JobDetails:
+        """Let a held job start when it is its turn."""
+        del context
+        job = self._laboratory.job(request.id, caller)
+        by = entry(caller, "job.release", "")
+        return self._details(await self._desk.release(job.id, caller.user.role, by))
+
+    async def set_priority(
+        self, request: lab_pb2.SetPriorityRequest, caller: Caller, context: Context
+    ) -> lab_pb2.JobDetails:
+        """Put a queued job into another class."""
+        del context
+        job = self._laboratory.job(request.id, caller)
+        priority = _priority(request.priority)
+        by = entry(caller, "job.priority", "")
+        return self._details(await self._desk.set_priority(job.id, priority, caller.user.role, by))
+
+    async def set_tags(
+        self, request: lab_pb2.SetTagsRequest, caller: Caller, context: Context
+    ) -> lab_pb2.JobDetails:
+        """Give a job these tags instead of those that it has."""
+        del context
+        job = self._laboratory.job(request.id, caller)
+        tags = clean_tags(request.tags)
+        by = entry(caller, "job.tags", str(job.id), tags=", ".join(tags))
+        return self._details(await self._store.records.set_tags(job.id, tags, by))
 
     async def watch_progress(
         self, request: iqm.JobLookupV1, caller: Caller, context: Context
@@ -50,7 +131,7 @@ class LabJobs:
         """Shots done now, then at every change, until the job's end."""
         del context
         job = self._laboratory.job(request.id, caller)
-        job_id, desk = job.id, self._laboratory.desk
+        job_id, desk = job.id, self._desk
         last: tuple[int, int] | None = None
         with desk.changes.watch(("job", job_id), ("progress", job_id)) as watch:
             while True:
@@ -64,3 +145,43 @@ class LabJobs:
                     return
                 await watch.wait()
                 desk.raise_if_stopping()
+
+    # ---- messages
+
+    def _summary(self, job: Job, tags: tuple[str, ...]) -> lab_pb2.JobSummary:
+        computer = self._laboratory.quantum_computer_message(job.qc_id)
+        return lab_pb2.JobSummary(
+            job=convert.job_message(job, computer),
+            user=job.submitted_by,
+            tags=tags,
+            priority=lab_pb2.Priority.Name(job.priority.value),
+            use_timeslot=job.is_timeslot,
+            hold_note=job.hold_note,
+        )
+
+    def _details(self, job: Job) -> lab_pb2.JobDetails:
+        details = lab_pb2.JobDetails(
+            summary=self._summary(self._desk.with_position(job), self._store.records.tags(job)),
+            events=[
+                lab_pb2.JobEvent(
+                    state=event.state.value, at=convert.timestamp(event.at_ns), error=event.error
+                )
+                for event in self._store.events_after(job.id, 0)
+            ],
+            timings_s=self._store.timings_s(job.id),
+            payload_bytes=job.payload_bytes,
+            result_bytes=job.result_bytes,
+        )
+        if job.calibration_set_id is not None:
+            details.calibration_set_id.CopyFrom(convert.uuid_message(job.calibration_set_id))
+        return details
+
+
+def _priority(wanted: lab_pb2.Priority) -> Priority:
+    """The class on the wire as labd's own. Raises InvalidArgument."""
+    if wanted == lab_pb2.PRIORITY_UNSPECIFIED:
+        return Priority.NORMAL
+    try:
+        return Priority(wanted)
+    except ValueError:
+        raise InvalidArgument("priority", f"{wanted} is none of LOW, NORMAL, HIGH") from None

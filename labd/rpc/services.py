@@ -25,11 +25,14 @@ LAB = "labd.v1.Lab"
 
 def services(laboratory: Laboratory, intake: Intake) -> Mapping[str, Mapping[str, Method]]:
     """Service name -> method name -> method."""
-    return {**_iqm_services(laboratory, intake), LAB: _lab_methods(laboratory)}
+    acceptance = Acceptance(laboratory, intake)
+    return {**_iqm_services(laboratory, acceptance), LAB: _lab_methods(laboratory, acceptance)}
 
 
-def _iqm_services(laboratory: Laboratory, intake: Intake) -> dict[str, Mapping[str, Method]]:
-    jobs = Jobs(laboratory, Acceptance(laboratory, intake))
+def _iqm_services(
+    laboratory: Laboratory, acceptance: Acceptance
+) -> dict[str, Mapping[str, Method]]:
+    jobs = Jobs(laboratory, acceptance)
     computers = QuantumComputers(laboratory)
     calibrations = Calibrations(laboratory)
     return {
@@ -60,15 +63,22 @@ def _iqm_services(laboratory: Laboratory, intake: Intake) -> dict[str, Mapping[s
     }
 
 
-def _lab_methods(laboratory: Laboratory) -> Mapping[str, Method]:
-    jobs = LabJobs(laboratory)
+def _lab_methods(laboratory: Laboratory, acceptance: Acceptance) -> Mapping[str, Method]:
+    jobs = LabJobs(laboratory, acceptance)
     timeslots = LabTimeslots(laboratory)
     calibrations = LabCalibrations(laboratory)
     audit = LabAudit(laboratory)
     limits = LabLimits(laboratory)
     machine = LabMachine(laboratory)
     return {
+        "SubmitJob": unary(jobs.submit, lab.SubmitJobRequest),
         "ListJobs": unary(jobs.list_jobs, lab.ListJobsRequest),
+        "GetJobDetails": unary(jobs.details, iqm.JobLookupV1),
+        "DeleteJob": unary(jobs.delete, iqm.JobLookupV1),
+        "HoldJob": unary(jobs.hold, lab.HoldJobRequest),
+        "ReleaseJob": unary(jobs.release, iqm.JobLookupV1),
+        "SetPriority": unary(jobs.set_priority, lab.SetPriorityRequest),
+        "SetTags": unary(jobs.set_tags, lab.SetTagsRequest),
         "GetMachine": unary(machine.get, lab.MachineRequest),
         "PauseMachine": unary(machine.pause, lab.MachineRequest),
         "DrainMachine": unary(machine.drain, lab.MachineRequest),

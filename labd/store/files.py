@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,13 +108,3 @@ class StateDirectory:
             return self.result_path(job_id).stat().st_size
         except FileNotFoundError:
             return 0
-
-    def tidy(self, *, with_payload: Container[str], with_result: Container[str]) -> list[str]:
-        """Remove unfinished files and files of jobs that cannot own one; returns their names."""
-        removed = []
-        for directory, owners in ((self.payloads, with_payload), (self.results, with_result)):
-            for path in sorted(directory.iterdir()):
-                if path.suffix != ".bin" or path.stem not in owners:
-                    path.unlink()
-                    removed.append(f"{directory.name}/{path.name}")
-        return removed

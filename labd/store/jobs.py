@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -207,35 +207,6 @@ def job_timings_s(db: sqlite3.Connection, job_id: JobId) -> Mapping[str, float]:
     """What the rack measured of a completed job, by phase; empty when it did not."""
     row = db.execute("SELECT timings FROM jobs WHERE id = ?", (job_id.bytes,)).fetchone()
     return {} if row is None or row[0] is None else json.loads(row[0])
-
-
-def list_jobs(
-    db: sqlite3.Connection, *, qc_id: QcId | None, states: Sequence[JobState], limit: int
-) -> tuple[Job, ...]:
-    """The newest jobs first. No states: all of them; qc_id None: of all quantum computers."""
-    wanted = list(states or JobState)
-    marks = ", ".join("?" * len(wanted))
-    rows = db.execute(
-        f"SELECT {COLUMNS} FROM jobs WHERE (? IS NULL OR qc_id = ?) AND state IN ({marks})"
-        " ORDER BY seq DESC LIMIT ?",
-        (
-            None if qc_id is None else qc_id.bytes,
-            None if qc_id is None else qc_id.bytes,
-            *(state.value for state in wanted),
-            limit,
-        ),
-    )
-    return tuple(job_of_row(row) for row in rows)
-
-
-def ids_with_files(db: sqlite3.Connection) -> tuple[frozenset[str], frozenset[str]]:
-    """Job ids that may own a payload file, and those that may own a result file."""
-    with_payload = db.execute(
-        "SELECT id FROM jobs WHERE seq NOT IN (SELECT job_seq FROM job_payloads)"
-    )
-    payloads = frozenset(str(UUID(bytes=id)) for (id,) in with_payload)
-    with_result = db.execute("SELECT id FROM jobs WHERE state = 'COMPLETED'")
-    return payloads, frozenset(str(UUID(bytes=id)) for (id,) in with_result)
 
 
 def quantum_computer_name(db: sqlite3.Connection, qc_id: QcId) -> tuple[str, str]:

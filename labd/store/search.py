@@ -19,6 +19,7 @@ from threading import Lock
 from labd.core.jobs import Job, JobState, JobType, QcId
 from labd.store.database import open_reader
 from labd.store.jobs import COLUMNS, job_of_row
+from labd.store.limits import user_named
 from labd.store.records import tags_of_jobs
 
 _EARLIEST_NS, _LATEST_NS = -(2**63), 2**63 - 1
@@ -114,6 +115,11 @@ class Search:
         """Close the connection. Idempotent."""
         with self._lock:
             self._reader.close()
+
+    def user_id(self, name: str) -> int:
+        """The key of the user of that name. Raises NotFound."""
+        with self._lock:
+            return user_named(self._reader, name)
 
     def page(self, conditions: Conditions, place: Place, limit: int) -> Page:
         """At most `limit` jobs behind a place, as of one instant. Blocks for some milliseconds."""

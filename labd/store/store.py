@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from uuid import UUID
 
@@ -22,9 +21,12 @@ from labd.store.audit import Audit
 from labd.store.calibrations import CalibrationSets
 from labd.store.database import Batched, Writer, open_database, open_reader, storage_sentence
 from labd.store.files import StateDirectory
+from labd.store.leftovers import leftovers_removed
 from labd.store.limits import Limits
 from labd.store.queue import Queue
+from labd.store.records import Records
 from labd.store.schema import migrate
+from labd.store.search import Search
 from labd.store.submissions import UNCONDITIONAL, IdempotencyKey, Submission, Terms, insert_jobs
 from labd.store.timeslots import Timeslots
 
@@ -32,14 +34,6 @@ Told = Callable[[Job], None]
 
 MAX_PAYLOAD_IN_ROW_BYTES = 256 * 1024
 LABD_STOPPED = "labd stopped while the job was executing"
-
-
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """What opening the store found: jobs that were executing, files that belonged to nobody."""
-
-    interrupted: tuple[Job, ...]
-    removed_files: tuple[str, ...]
 
 
 class Store:
@@ -55,6 +49,8 @@ class Store:
         migrate(connection)
         self._writer = Writer(connection)
         self._reader = open_reader(directory.database)
+        self.search = Search(directory.database)
+        self.records = Records(self._writer, self._reader, clock_ns, directory)
         self.audit = Audit(self._writer, self._reader, clock_ns)
         self.calibration_sets = CalibrationSets(self._writer, self._reader, clock_ns)
         self.queue = Queue(self._writer, self._reader, clock_ns)
@@ -79,17 +75,20 @@ class Store:
         """Finish the writes, close, let go of the directory. Idempotent."""
         self._writer.close()
         self._reader.close()
+        self.search.close()
         self.directory.close()
 
-    def recover(self) -> Recovery:
-        """After a start: what was EXECUTING becomes INTERRUPTED, leftovers go. Blocks."""
+    def recover(self) -> tuple[Job, ...]:
+        """After a start: what was EXECUTING becomes INTERRUPTED, and is returned. Blocks."""
         now_ns = self._clock_ns()
-        interrupted = self._writer.call(
-            lambda db: jobs.interrupt_executing(db, LABD_STOPPED, now_ns)
-        )
-        with_payload, with_result = jobs.ids_with_files(self._reader)
-        removed = self.directory.tidy(with_payload=with_payload, with_result=with_result)
-        return Recovery(interrupted, tuple(removed))
+        return self._writer.call(lambda db: jobs.interrupt_executing(db, LABD_STOPPED, now_ns))
+
+    def leftovers_removed(self) -> Iterator[list[str]]:
+        """After `recover`: removes what a crash left of files, a few looked at in each step.
+
+        Each step blocks, and says what it removed; any thread may make it.
+        """
+        return leftovers_removed(self.directory, self.arriving)
 
     def put_quantum_computer(self, qc_id: QcId, alias: str, name: str) -> None:
         """Know a quantum computer by its present alias and name. Blocks."""
@@ -206,12 +205,6 @@ class Store:
     def follow(self, job_id: JobId, number: int) -> tuple[Job | None, tuple[JobEvent, ...]]:
         """A job without its queue position, and its log after an event, as of one instant."""
         return jobs.job_and_events(self._reader, job_id, number)
-
-    def list_jobs(
-        self, *, qc_id: QcId | None, states: Sequence[JobState], limit: int
-    ) -> tuple[Job, ...]:
-        """The newest jobs first; without queue positions."""
-        return jobs.list_jobs(self._reader, qc_id=qc_id, states=states, limit=limit)
 
     def events_after(self, job_id: JobId, number: int) -> tuple[JobEvent, ...]:
         """A job's log after an event."""

@@ -20,6 +20,7 @@ from labd.store import jobs as sql
 from labd.store.calibrations import CalibrationSet
 from labd.store.files import StateDirectoryInUse
 from labd.store.jobs import Ending
+from labd.store.search import NEWEST, Conditions
 from labd.store.store import LABD_STOPPED, MAX_PAYLOAD_IN_ROW_BYTES, Store
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +86,11 @@ async def submit(store: Store, payload: bytes = b"payload", qc_id: QcId = QC) ->
 
 async def claim(store: Store, qc_id: QcId = QC) -> Job | None:
     return (await store.timeslots.claim(qc_id, RULES)).job
+
+
+def listed(store: Store) -> list[JobId]:
+    """All jobs, the newest first."""
+    return [job.id for job, _ in store.search.page(Conditions(), NEWEST, 1000).jobs]
 
 
 def raw(store: Store) -> sqlite3.Connection:
@@ -297,7 +303,7 @@ async def test_one_refused_change_does_not_harm_the_others_of_its_group(store: S
 
     assert await blocker is True
     assert [type(answer) for answer in answers] == [Job, Job, sqlite3.IntegrityError, Job]
-    assert len(store.list_jobs(qc_id=QC, states=(), limit=10)) == 3
+    assert len(listed(store)) == 3
 
 
 async def test_many_submits_share_a_commit(store: Store) -> None:
@@ -325,8 +331,7 @@ async def test_a_full_disk_refuses_and_leaves_nothing_half_done(store: Store) ->
 
     assert "cannot store anything now" in str(refusal)
     assert "nothing was changed" in str(refusal)
-    listed = store.list_jobs(qc_id=QC, states=(), limit=100)
-    assert [job.id for job in reversed(listed)] == [job.id for job in accepted]
+    assert listed(store) == [job.id for job in reversed(accepted)]
     assert (await submit(store)).queue_position == len(accepted)
 
 
@@ -348,7 +353,7 @@ async def test_a_large_payload_that_cannot_be_written_is_refused(store: Store) -
     with pytest.raises(Unavailable, match="No such file"):
         await submit(store, b"L" * (MAX_PAYLOAD_IN_ROW_BYTES + 1))
 
-    assert store.list_jobs(qc_id=None, states=(), limit=10) == ()
+    assert listed(store) == []
 
 
 async def test_positions_among_ten_thousand_jobs_are_right_and_cheap(store: Store) -> None:
@@ -382,9 +387,9 @@ async def test_after_a_restart_the_running_job_is_interrupted_and_the_queue_stan
     store.close()
 
     again = open_store(tmp_path)
-    recovery = again.recover()
+    interrupted = again.recover()
 
-    assert [job.id for job in recovery.interrupted] == [running.id]
+    assert [job.id for job in interrupted] == [running.id]
     assert again.job(running.id).error == LABD_STOPPED
     assert again.job(running.id).ended_at_ns is not None
     assert (again.job(second.id).queue_position, again.job(third.id).queue_position) == (0, 1)
@@ -409,7 +414,8 @@ async def test_after_a_restart_leftovers_are_removed_and_nothing_else(tmp_path: 
     store.close()
 
     again = open_store(tmp_path)
-    removed = again.recover().removed_files
+    again.recover()
+    removed = [name for step in again.leftovers_removed() for name in step]
 
     assert len(removed) == 4
     assert [path.name for path in again.directory.payloads.iterdir()] == [f"{large.id}.bin"]
