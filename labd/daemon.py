@@ -25,6 +25,7 @@ from labd.config import Config, QuantumComputer
 from labd.connections import Connections
 from labd.core.jobs import QcId
 from labd.desk import Desk
+from labd.foresight import Foresight
 from labd.identity import Identities
 from labd.listeners import FrontProcess, bind_tcp, bind_unix
 from labd.rack_process import RackCommand
@@ -86,13 +87,15 @@ class Daemon:
     async def _start(self, store: Store, stack: contextlib.AsyncExitStack) -> str:
         """Start all parts; each one's end is pushed on the stack in the order of starting."""
         server = self._config.server
-        desk = Desk(store, Changes())
-        supervisors = {
-            computer.id: Supervisor(
+        changes = Changes()
+        supervisors: dict[QcId, Supervisor] = {}
+        computers = self._config.quantum_computers
+        foresight = Foresight(computers, store.history, changes, supervisors)
+        desk = Desk(store, changes, foresight.note)
+        for computer in computers:
+            supervisors[computer.id] = Supervisor(
                 desk, self._rack_command(store, computer), computer.id, computer.timeslots
             )
-            for computer in self._config.quantum_computers
-        }
         intake = Intake(self._config.limits)
         stack.callback(intake.close)
 
@@ -119,7 +122,7 @@ class Daemon:
         stack.push_async_callback(front.stop)
         await web.start(f"/proc/self/fd/{descriptor}/http")
         stack.push_async_callback(web.stop)
-        laboratory = Laboratory(self._config, desk, supervisors)
+        laboratory = Laboratory(self._config, desk, supervisors, foresight)
         rpc = RpcServer(services(laboratory, intake), Gate(Identities(store)))
         umask = os.umask(0o177)
         try:
@@ -131,6 +134,8 @@ class Daemon:
         for supervisor in supervisors.values():
             supervisor.start()
         stack.push_async_callback(self._stop_racks, list(supervisors.values()))
+        foresight.start()
+        stack.push_async_callback(foresight.stop)
         await front.start()
         host, port = tcp.getsockname()[:2]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -36,10 +36,14 @@ class Underway:
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """The wait of a job if nobody else comes. spread_s: its standard deviation by run times."""
+    """The wait of a job if nobody else comes.
+
+    spread_s: its standard deviation by run times. n_before: how many of the queue start before it.
+    """
 
     wait_s: float
     spread_s: float
+    n_before: int
 
 
 def foresee(
@@ -61,6 +65,7 @@ class _Play:
         self._first = situation
         self._now_ns = situation.now_ns
         self._variance_s2 = 0.0
+        self._n_started = 0
         self._active_ns: dict[int, int] = {}
         if situation.current is not None and situation.owner_active_ns is not None:
             self._active_ns[situation.current.user_id] = situation.owner_active_ns
@@ -101,7 +106,8 @@ class _Play:
 
     def _start(self, index: int) -> None:
         wait_s = (self._now_ns - self._first.now_ns) / S_NS
-        self.foreseen[index] = Foreseen(wait_s, math.sqrt(self._variance_s2))
+        self.foreseen[index] = Foreseen(wait_s, math.sqrt(self._variance_s2), self._n_started)
+        self._n_started += 1
         job = self._queue[index]
         self.spend(job.run, job.candidate.user_id)
 

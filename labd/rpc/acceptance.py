@@ -54,7 +54,7 @@ class Acceptance:
         check_priority(priority, caller.user.role, caller.user.name)
         job_type = JobType(iqm.JobType.Name(request.type))
         summary = await self._intake.check(computer, job_type, request.payload)
-        run_p50_s = run_p90_s = summary.playing_s + 0.5
+        run = self._laboratory.foresight.run(computer.id, summary.kind, summary.playing_s, job_type)
         job = NewJob(
             id=self._laboratory.store.new_job_id(),
             qc_id=computer.id,
@@ -68,8 +68,8 @@ class Acceptance:
             playing_s=summary.playing_s,
             kind=summary.kind,
             priority=priority,
-            run_p50_s=run_p50_s,
-            run_p90_s=run_p90_s,
+            run_p50_s=run.p50_s,
+            run_p90_s=run.p90_s,
             tags=tags,
         )
         hashed = await _payload_hash(request.payload)

@@ -9,6 +9,7 @@ from labd.core.errors import NotFound
 from labd.core.jobs import Job, JobId, QcId
 from labd.core.openings import TimeslotRules
 from labd.desk import Desk
+from labd.foresight import Foresight
 from labd.identity import Caller
 from labd.rpc import convert
 from labd.store.store import Store
@@ -21,10 +22,17 @@ _GONE = TimeslotRules(
 
 
 class Laboratory:
-    """The configuration, the desk where jobs are handled, and the racks' keepers by id."""
+    """The configuration, the desk where jobs are handled, the racks' keepers by id, foresight."""
 
-    def __init__(self, config: Config, desk: Desk, supervisors: Mapping[QcId, Supervisor]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        desk: Desk,
+        supervisors: Mapping[QcId, Supervisor],
+        foresight: Foresight,
+    ) -> None:
         self.config = config
+        self.foresight = foresight
         self.desk = desk
         self.supervisors = supervisors
         self._computers = {computer.id: computer for computer in config.quantum_computers}

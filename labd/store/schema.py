@@ -230,6 +230,8 @@ _TABLES_2 = (
     "ALTER TABLE jobs ADD COLUMN run_p90_s REAL",
     "ALTER TABLE jobs ADD COLUMN start_p50_ns INTEGER",
     "ALTER TABLE jobs ADD COLUMN start_p90_ns INTEGER",
+    # What its wait was foreseen as, before experience corrected it (labd.store.history).
+    "ALTER TABLE jobs ADD COLUMN foreseen_s REAL",
     "ALTER TABLE jobs ADD COLUMN calibration_set_id BLOB",
     # created_at_ns: the job's, so that a tag's jobs lie in the order in which they are listed.
     """CREATE TABLE job_tags (

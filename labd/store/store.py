@@ -21,6 +21,7 @@ from labd.store.audit import Audit
 from labd.store.calibrations import CalibrationSets
 from labd.store.database import Batched, Writer, open_database, open_reader, storage_sentence
 from labd.store.files import StateDirectory
+from labd.store.history import History
 from labd.store.leftovers import leftovers_removed
 from labd.store.limits import Limits
 from labd.store.queue import Queue
@@ -54,6 +55,7 @@ class Store:
         self.audit = Audit(self._writer, self._reader, clock_ns)
         self.calibration_sets = CalibrationSets(self._writer, self._reader, clock_ns)
         self.queue = Queue(self._writer, self._reader, clock_ns)
+        self.history = History(self._writer, self._reader, clock_ns)
         self.limits = Limits(self._writer, self._reader, clock_ns)
         self.timeslots = Timeslots(self._writer, self._reader, clock_ns)
 

@@ -1,0 +1,306 @@
+"""What labd foresees: how long jobs run, when they start, why they wait.
+
+One estimator and one experience per quantum computer, filled from the store at the start, taught by
+every job that starts or ends. A new job's run time is foretold before it is stored, in a look-up;
+its start shortly after, together with its neighbours', so that handing in stays quick however long
+the queue is. Both are recorded with the job: forecasts are judged by what was said then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from labd.changes import Changes
+from labd.config import QuantumComputer
+from labd.core.errors import Unavailable
+from labd.core.estimate import Estimator, RunEstimate, remaining
+from labd.core.experience import Correction, Experience, Outcome, bound_s
+from labd.core.forecast import Foreseen, Standing, Underway, foresee
+from labd.core.jobs import Job, JobId, JobState, JobType, QcId
+from labd.core.openings import S_NS, Mode
+from labd.core.waiting import Station, Waiting, waiting
+from labd.store.history import Foretold, History, Queued, Scene
+from labd.supervisor import RackState, RackStatus, Supervisor
+
+N_REMEMBERED = 2000
+PAUSE_S = 0.2
+"""Between two recordings of forecasts."""
+SHARE = 1 / 50
+"""At most so much of the daemon's time goes into recording forecasts."""
+FRESH_S = 1.0
+REUSE = 20
+"""A view serves while the queue has not changed, for FRESH_S; or for REUSE times what it cost."""
+RETRY_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """When a queued job starts, and how long it runs. start_*: None where nothing can be said."""
+
+    start_p50_ns: int | None
+    start_p90_ns: int | None
+    run_p50_s: float
+    run_p90_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A queued job in a view."""
+
+    queued: Queued
+    foreseen: Foreseen | None
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A queue as it was foreseen at an instant."""
+
+    scene: Scene
+    station: Station
+    correction: Correction
+    entries: Mapping[JobId, _Entry]
+    generation: int
+    made_at_s: float
+    cost_s: float
+
+    def serves(self, generation: int) -> bool:
+        """Whether it may still be shown."""
+        age_s = time.monotonic() - self.made_at_s
+        is_same = self.generation == generation and age_s < FRESH_S
+        return is_same or age_s < REUSE * self.cost_s
+
+
+class _Machine:
+    """One quantum computer's part."""
+
+    def __init__(
+        self,
+        computer: QuantumComputer,
+        history: History,
+        changes: Changes,
+        supervisors: Mapping[QcId, Supervisor],
+    ) -> None:
+        self._computer = computer
+        self._history = history
+        self._changes = changes
+        self._supervisors = supervisors
+        self._view: _View | None = None
+        past = history.past(computer.id, N_REMEMBERED)
+        self.estimator = Estimator(each.run for each in past if each.run is not None)
+        self.experience = Experience(each.outcome for each in past if each.outcome is not None)
+
+    def view_of(self, job_id: JobId) -> _View:
+        """A view that serves for that job."""
+        view = self._view
+        generation = self._changes.queue_generation(self._computer.id)
+        if view is None or not view.serves(generation) or job_id not in view.entries:
+            view = self._view = self.look()
+        return view
+
+    def look(self) -> _View:
+        """The queue as it is foreseen now."""
+        started_s = time.monotonic()
+        generation = self._changes.queue_generation(self._computer.id)
+        scene = self._history.scene(self._computer.id, self._computer.timeslots)
+        supervisor = self._supervisors[self._computer.id]
+        return _View(
+            scene=scene,
+            station=_station(self._computer.alias, scene, supervisor.status),
+            correction=self.experience.correction(_pending(scene)),
+            entries=_entries(scene, supervisor),
+            generation=generation,
+            made_at_s=started_s,
+            cost_s=time.monotonic() - started_s,
+        )
+
+    async def keep_record(self) -> None:
+        """Record the forecasts of those who came, for ever."""
+        with self._changes.watch(("arrival", self._computer.id)) as watch:
+            while True:
+                view = self._view = self.look()
+                try:
+                    await self._record(view)
+                except Unavailable as error:
+                    _log.warning("forecasts are not recorded: %s", error)
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                await asyncio.sleep(max(PAUSE_S, view.cost_s / SHARE))
+                await watch.wait()
+
+    async def _record(self, view: _View) -> None:
+        queue = view.scene.queue
+        is_blocked = view.scene.situation.mode is Mode.PAUSED or view.station.rack_trouble
+        void = [
+            each.id
+            for each in queue
+            if each.bound_s is not None and (is_blocked or each.candidate.is_held)
+        ]
+        if void:
+            await self._history.void(void)
+        new = [
+            _foretold(view, entry.queued, entry.foreseen)
+            for entry in view.entries.values()
+            if entry.foreseen is not None and not entry.queued.is_foretold
+        ]
+        if new and not is_blocked:
+            await self._history.foretell(new)
+
+
+class Foresight:
+    """Estimates, forecasts and reasons for all quantum computers.
+
+    supervisors: keepers of the racks by id; they may be filled in after the making.
+    """
+
+    def __init__(
+        self,
+        computers: Sequence[QuantumComputer],
+        history: History,
+        changes: Changes,
+        supervisors: Mapping[QcId, Supervisor],
+    ) -> None:
+        self._history = history
+        self._machines = {
+            computer.id: _Machine(computer, history, changes, supervisors) for computer in computers
+        }
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin recording forecasts."""
+        self._tasks = [
+            asyncio.create_task(machine.keep_record(), name="foresight")
+            for machine in self._machines.values()
+        ]
+
+    async def stop(self) -> None:
+        """End it. Idempotent."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    def run(self, qc_id: QcId, kind: str, playing_s: float, job_type: JobType) -> RunEstimate:
+        """How long a job that is handed in now is expected to run."""
+        return self._machines[qc_id].estimator.run(kind, playing_s, job_type)
+
+    def note(self, job: Job) -> None:
+        """Learn from a job that started or ended just now."""
+        machine = self._machines.get(job.qc_id)
+        if machine is None or job.state is JobState.IN_QUEUE:
+            return
+        past = self._history.past_of(job.id)
+        if job.state is JobState.EXECUTING or job.started_at_ns is None:
+            if past.outcome is not None:
+                machine.experience.learn(past.outcome)
+        elif past.run is not None:
+            machine.estimator.learn(past.run)
+
+    def waiting(self, job: Job) -> Waiting | None:
+        """Why a queued job waits; None when it does not (any more)."""
+        found = self._find(job)
+        if found is None:
+            return None
+        view, entry = found
+        candidate = replace(entry.queued.candidate, is_held=job.hold_note is not None)
+        n_before = 0 if entry.foreseen is None else entry.foreseen.n_before
+        return waiting(candidate, job.hold_note, n_before, view.scene.situation, view.station)
+
+    def estimate(self, job: Job) -> Estimate | None:
+        """When a queued job starts and how long it runs; None when it is not queued (any more)."""
+        found = self._find(job)
+        if found is None:
+            return None
+        view, entry = found
+        run = entry.queued.run
+        is_stuck = view.station.rack_trouble is not None or job.hold_note is not None
+        if entry.foreseen is None or is_stuck:
+            return Estimate(None, None, run.p50_s, run.p90_s)
+        p50_ns, p90_ns = _starts_ns(view, entry.foreseen)
+        return Estimate(p50_ns, p90_ns, run.p50_s, run.p90_s)
+
+    def _find(self, job: Job) -> tuple[_View, _Entry] | None:
+        machine = self._machines.get(job.qc_id)
+        if machine is None or job.state is not JobState.IN_QUEUE:
+            return None
+        view = machine.view_of(job.id)
+        entry = view.entries.get(job.id)
+        return None if entry is None else (view, entry)
+
+
+def _station(alias: str, scene: Scene, rack: RackStatus) -> Station:
+    running = scene.running
+    return Station(
+        alias=alias,
+        rack_trouble=_trouble(alias, rack),
+        paused_by=scene.machine.by,
+        pause_note=scene.machine.note,
+        is_busy=running is not None,
+        is_calibrating=running is not None and running.is_calibration,
+    )
+
+
+def _trouble(alias: str, rack: RackStatus) -> str | None:
+    match rack.state:
+        case RackState.READY:
+            return None
+        case RackState.STARTING:
+            return f"the instruments of {alias} are being opened"
+        case RackState.UNAVAILABLE:
+            return rack.what or f"the instruments of {alias} are not available"
+        case RackState.DEAD:
+            return f"the rack of {alias} is being started again: {rack.what}"
+        case _:
+            assert_never(rack.state)
+
+
+def _pending(scene: Scene) -> list[Outcome]:
+    """The waits that go on, the eldest first."""
+    now_ns = scene.situation.now_ns
+    waits = [
+        (each.created_ns, each.candidate.user_id, each.bound_s)
+        for each in scene.queue
+        if each.bound_s is not None
+    ]
+    return [
+        Outcome(user_id, bound, (now_ns - created_ns) / S_NS, has_started=False)
+        for created_ns, user_id, bound in sorted(waits)
+    ]
+
+
+def _entries(scene: Scene, supervisor: Supervisor) -> dict[JobId, _Entry]:
+    queue = [Standing(each.candidate, each.run) for each in scene.queue]
+    waits = foresee(scene.situation, _underway(scene, supervisor), queue)
+    return {
+        each.id: _Entry(each, foreseen) for each, foreseen in zip(scene.queue, waits, strict=True)
+    }
+
+
+def _underway(scene: Scene, supervisor: Supervisor) -> Underway | None:
+    running = scene.running
+    if running is None:
+        return None
+    elapsed_s = (scene.situation.now_ns - running.started_ns) / S_NS
+    done, total = supervisor.progress(running.id)
+    return Underway(
+        running.user_id, remaining(running.run, elapsed_s, done / total if total else 0.0)
+    )
+
+
+def _starts_ns(view: _View, foreseen: Foreseen) -> tuple[int, int]:
+    """p50 and p90 of a start."""
+    now_ns = view.scene.situation.now_ns
+    p50_s, p90_s = view.correction.waits_s(foreseen)
+    return now_ns + round(p50_s * S_NS), now_ns + round(p90_s * S_NS)
+
+
+def _foretold(view: _View, queued: Queued, foreseen: Foreseen) -> Foretold:
+    p50_ns, p90_ns = _starts_ns(view, foreseen)
+    waited_s = max(0.0, (view.scene.situation.now_ns - queued.created_ns) / S_NS)
+    return Foretold(queued.id, p50_ns, p90_ns, waited_s + bound_s(foreseen))
