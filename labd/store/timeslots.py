@@ -72,16 +72,26 @@ class Decision:
 
 def claim(db: sqlite3.Connection, qc_id: QcId, rules: TimeslotRules, now_ns: int) -> Decision:
     """Make EXECUTING the job that the openings of this instant let go first."""
-    seen = situation(db, qc_id, rules, now_ns)
+    seen = _situation(db, qc_id, rules, _deciding_slots(db, qc_id, now_ns), now_ns)
     return Decision(queue.claim(db, qc_id, openings(seen), now_ns), now_ns, next_change_ns(seen))
 
 
 def situation(db: sqlite3.Connection, qc_id: QcId, rules: TimeslotRules, now_ns: int) -> Situation:
     """A quantum computer as it stands. To be called in the transaction that relies on it."""
+    return _situation(db, qc_id, rules, slots_near(db, qc_id, now_ns), now_ns)
+
+
+def _situation(
+    db: sqlite3.Connection,
+    qc_id: QcId,
+    rules: TimeslotRules,
+    slots: tuple[Slot, ...],
+    now_ns: int,
+) -> Situation:
     (mode,) = db.execute(
         "SELECT mode FROM quantum_computers WHERE id = ?", (qc_id.bytes,)
     ).fetchone()
-    seen = Situation(now_ns, Mode(mode), slots_near(db, qc_id, now_ns), rules)
+    seen = Situation(now_ns, Mode(mode), slots, rules)
     if seen.current is None:
         return seen
     return replace(seen, owner_active_ns=_active_ns(db, seen.current))
@@ -89,11 +99,28 @@ def situation(db: sqlite3.Connection, qc_id: QcId, rules: TimeslotRules, now_ns:
 
 def slots_near(db: sqlite3.Connection, qc_id: QcId, now_ns: int) -> tuple[Slot, ...]:
     """The slots that are not over, in order."""
+    return tuple(_slots_not_over(db, qc_id, now_ns))
+
+
+def _deciding_slots(db: sqlite3.Connection, qc_id: QcId, now_ns: int) -> tuple[Slot, ...]:
+    """As many of them as the openings follow from: ahead, two owners' first slots are enough."""
+    slots: list[Slot] = []
+    owners_ahead: set[int] = set()
+    for slot in _slots_not_over(db, qc_id, now_ns):
+        slots.append(slot)
+        if slot.start_ns > now_ns:
+            owners_ahead.add(slot.user_id)
+        if len(owners_ahead) == 2:
+            break
+    return tuple(slots)
+
+
+def _slots_not_over(db: sqlite3.Connection, qc_id: QcId, now_ns: int) -> Iterator[Slot]:
     rows = db.execute(
         f"{_SLOTS} WHERE qc_id = ? AND end_ns > ? AND cancelled_at_ns IS NULL ORDER BY end_ns",
         (qc_id.bytes, now_ns),
     )
-    return tuple(_slot(row) for row in rows)
+    return (_slot(row) for row in rows)
 
 
 def _active_ns(db: sqlite3.Connection, slot: Slot) -> int | None:

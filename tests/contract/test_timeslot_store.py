@@ -391,7 +391,7 @@ def test_a_slot_that_is_over_or_cancelled_is_not_in_the_way(undone: sqlite3.Conn
 
 
 SLOTS = st.lists(
-    st.tuples(st.integers(1, 3), st.sampled_from([0, 0, 5, 30]), st.integers(1, 60)), max_size=4
+    st.tuples(st.integers(1, 3), st.sampled_from([0, 0, 5, 30]), st.integers(1, 60)), max_size=6
 )
 QUEUES = st.lists(
     st.builds(
