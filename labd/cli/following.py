@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from labd.cli.saved import job_facts
+from labd.cli.facts import job_facts
 from labd.client import Client, ClientError, Job
 from labd.client import Progress as Shots
 

@@ -1,35 +1,14 @@
-"""Jobs and results in formats for other programs: JSON-able objects and npz files."""
+"""Results in formats for other programs: JSON-able objects and npz files."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from labd.client import Job, Results
-
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
-
-
-def job_facts(job: Job) -> dict[str, str | int | float | None]:
-    """A job as JSON: ids and states as text, instants in ISO 8601 (UTC), durations in seconds."""
-    return {
-        "id": str(job.id),
-        "type": job.job_type.value,
-        "status": job.status.value,
-        "quantum_computer": job.alias,
-        "shots": job.shots,
-        "circuits": job.circuits,
-        "queue_position": job.queue_position,
-        "error": job.error or None,
-        "created_at": job.created_at.isoformat(),
-        "updated_at": job.updated_at.isoformat(),
-        "execution_started_at": _iso(job.execution_started_at),
-        "execution_ended_at": _iso(job.execution_ended_at),
-        "execution_s": job.execution_s,
-    }
+from labd.cli.facts import Json
+from labd.client import Results
 
 
 def results_facts(job_id: str, results: Results) -> dict[str, Json]:
@@ -83,7 +62,3 @@ def _nested(array: npt.NDArray[np.generic]) -> Json:
         array = np.stack([array.real, array.imag], axis=-1)
     nested: Json = array.tolist()
     return nested
-
-
-def _iso(instant: datetime | None) -> str | None:
-    return None if instant is None else instant.isoformat()

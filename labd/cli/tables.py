@@ -1,17 +1,22 @@
-"""What labctl prints: jobs and results as tables that fit 80 columns."""
+"""What labctl prints of jobs: tables that fit 80 columns, with colours where there is a terminal.
+
+Ids are never cut, for they are typed again; names and notes are. A column that does not fit is left
+out: the least important first, and before it those that say the same in every row.
+"""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 
-import numpy as np
-from rich.console import Console, RenderableType
+from rich.console import Console, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from labd.client import Array, Job, JobState, Method, Rack, Results
+from labd.cli import sentences
+from labd.cli.times import shown_instant
+from labd.client import Job, JobDetails, JobState, JobSummary, Priority
 
 _STYLES = {
     JobState.IN_QUEUE: "yellow",
@@ -21,222 +26,188 @@ _STYLES = {
     JobState.FAILED: "red",
     JobState.INTERRUPTED: "magenta",
 }
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
-_MOST_SEGMENTS_COUNTED = 8
-_MOST_STRINGS = 16
-_MOST_ROWS = 64
-_MOST_COLUMNS = 3
+_LONGEST_NAME = 12
+_LONGEST_TAGS = 20
+_GAP = 2
 
 
-def show(*tables: RenderableType) -> None:
+def show(*renderables: RenderableType) -> None:
     """Print tables on stdout, as wide as the terminal, 80 columns where there is none."""
     console = Console(highlight=False, soft_wrap=False)
-    for number, table in enumerate(tables):
+    for number, renderable in enumerate(renderables):
         if number:
             console.print()
-        console.print(table)
+        console.print(renderable)
 
 
-def jobs_table(jobs: Sequence[Job], *, with_alias: bool) -> Table:
-    """One line a job."""
-    table = _table("job", "status", "shots", "submitted", "took")
-    table.columns[2].justify = table.columns[4].justify = "right"
-    if with_alias:
-        table.add_column("on")
-    for job in jobs:
-        alias = (job.alias,) if with_alias else ()
-        table.add_row(
-            str(job.id), _status(job), f"{job.shots}", _when(job.created_at), _took(job), *alias
-        )
+def width() -> int:
+    """Columns that `show` has."""
+    return Console().width
+
+
+def plain_table(*names: str | Text) -> Table:
+    """Columns that do not break, under bold heads."""
+    table = Table(box=None, header_style="bold", padding=(0, _GAP, 0, 0), pad_edge=False)
+    for name in names:
+        table.add_column(name, no_wrap=True)
     return table
 
 
-def job_table(job: Job, rack: Rack | None) -> Table:
-    """One line a fact; rack: what the job waits for, while it has not ended."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+def facts_table(rows: Sequence[tuple[str, str | Text]]) -> Table:
+    """A line a fact; those without one are left out."""
+    table = Table(box=None, show_header=False, padding=(0, _GAP, 0, 0), pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    rows: list[tuple[str, str | Text]] = [
-        ("job", str(job.id)),
-        ("status", _status(job)),
-        ("error", Text(job.error, style="red")),
-        ("type", job.job_type.value),
-        ("on", job.alias),
-        ("shots", f"{job.shots}"),
-        ("circuits", f"{job.circuits}"),
-        ("submitted", _local(job.created_at)),
-        ("started", _local(job.execution_started_at)),
-        ("ended", _local(job.execution_ended_at)),
-        ("took", _took(job)),
-        ("rack", str(rack or "")),
-    ]
     for name, value in rows:
         if str(value):
             table.add_row(name, value)
     return table
 
 
-def results_tables(results: Results) -> list[RenderableType]:
-    """Counts for a few circuits of single-shot bits; means for sweeps; a line for each trace."""
-    shape = results.shape
-    methods = {acquired.method for acquired in shape.labels.values()}
-    few = shape.n_segments <= _MOST_SEGMENTS_COUNTED and not shape.axes
-    if methods == {Method.THRESHOLD} and shape.is_single_shot and few:
-        return [_counts_table(results, segment) for segment in range(shape.n_segments)]
-    tables: list[RenderableType] = []
-    bits = [label for label in results if shape.labels[label].method is Method.THRESHOLD]
-    complex_ = [label for label in results if shape.labels[label].method is Method.INTEGRATION]
-    if bits:
-        tables.append(_means_table(results, bits))
-    if complex_:
-        tables.append(_integrals_table(results, complex_))
-    traces = [label for label in results if shape.labels[label].method is Method.TIME_TRACE]
-    return tables + [_trace_line(results, label) for label in traces]
+def jobs_table(jobs: Sequence[JobSummary], zone: tzinfo, n_columns: int) -> Table:
+    """One line a job, in so many columns."""
+    columns = [
+        _Column("job", [Text(str(job.id)) for job in jobs]),
+        _Column("status", [_status(job) for job in jobs]),
+        _Column("user", [cut(job.user, _LONGEST_NAME) for job in jobs], rank=4),
+        _Column("on", [cut(job.alias, _LONGEST_NAME) for job in jobs], rank=3),
+        _Column("priority", [_priority(job) for job in jobs], rank=2),
+        _Column("shots", [Text(f"{job.shots}") for job in jobs], rank=5, justify="right"),
+        _Column("tags", [cut(" ".join(job.tags), _LONGEST_TAGS) for job in jobs], rank=1),
+        _Column("submitted", [Text(short_instant(job.created_at, zone)) for job in jobs], rank=6),
+        _Column("took", [_took_or_start(job, zone) for job in jobs], justify="right"),
+    ]
+    return _fitted(columns, n_columns)
 
 
-def bar(fraction: float, width: int) -> str:
-    """A horizontal bar of at most `width` cells, in eighths of a cell."""
-    eighths = round(min(max(fraction, 0.0), 1.0) * width * 8)
-    full, rest = divmod(eighths, 8)
-    return "█" * full + (_EIGHTHS[rest] if rest else "")
+def details_tables(details: JobDetails, zone: tzinfo) -> list[RenderableType]:
+    """A line a fact, then the job's events."""
+    events = plain_table("at", "state", "")
+    events.columns[-1].no_wrap, events.columns[-1].overflow = False, "fold"
+    for event in details.events:
+        state = Text(event.state.value, style=_STYLES[event.state])
+        events.add_row(full_instant(event.at, zone), state, Text(event.error))
+    return [facts_table(_details_rows(details, zone)), events]
 
 
-def _counts_table(results: Results, segment: int) -> Table:
-    labels = results.labels_in(segment)
-    counts = results.counts(labels, segment=segment)
-    n_shots = max(1, sum(counts.values()))
-    title = f"circuit {segment}: {' '.join(labels)}" if results.shape.n_segments > 1 else ""
-    table = _table(" ".join(labels) if not title else "bits", "shots", "%", "")
-    table.title, table.title_justify = title or None, "left"
-    table.columns[1].justify = table.columns[2].justify = "right"
-    by_count = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    shown = sorted(by_count[:_MOST_STRINGS])
-    for bits, n in shown:
-        table.add_row(bits, f"{n}", f"{100 * n / n_shots:.1f}", bar(n / n_shots, 40))
-    hidden = by_count[_MOST_STRINGS:]
-    if hidden:
-        rest = sum(n for _, n in hidden)
-        more = f"+{len(hidden)} more"
-        table.add_row(more, f"{rest}", f"{100 * rest / n_shots:.1f}", bar(rest / n_shots, 40))
-    return table
+def _details_rows(details: JobDetails, zone: tzinfo) -> list[tuple[str, str | Text]]:
+    job = details.job
+    timings = [f"{name} {seconds:.3g} s" for name, seconds in details.timings_s.items()]
+    sizes = f"payload {n_bytes(details.payload_bytes)}"
+    if details.result_bytes:
+        sizes += f", results {n_bytes(details.result_bytes)}"
+    return [
+        ("job", str(job.id)),
+        ("status", _status(job)),
+        ("error", Text(job.error, style="red")),
+        ("waits", job.waiting.sentence if job.waiting else ""),
+        ("expected", "\n".join(sentences.expectation(job.estimate, zone)) if job.estimate else ""),
+        ("held", job.hold_note or ("yes" if job.hold_note is not None else "")),
+        ("user", job.user),
+        ("type", job.job_type.value),
+        ("on", job.alias + (", in timeslots only" if job.use_timeslot else "")),
+        ("priority", _priority(job)),
+        ("tags", " ".join(job.tags)),
+        ("shots", f"{job.shots}"),
+        ("circuits", f"{job.circuits}"),
+        ("size", sizes),
+        ("took", _took(job)),
+        ("of that", ", ".join(timings)),
+        ("calibration", str(details.calibration_set_id or "")),
+    ]
 
 
-def _means_table(results: Results, labels: list[str]) -> RenderableType:
-    """P(1) per spot and segment; a column per label while they fit, else a row for each."""
-    if results.shape.axes or len(labels) > _MOST_COLUMNS:
-        return _long_means_table(results, labels)
-    table = _table(*_row_names(results), *[f"P(1) {label}" for label in labels])
-    width = 48 // len(labels) - 8
-    means = {label: results.mean(label).real for label in labels}
-    for cells, spot, segment in itertools.islice(_rows(results), _MOST_ROWS):
-        values = [_mean_at(results, means, label, spot, segment) for label in labels]
-        shown = ["" if value is None else f"{value:.3f} {bar(value, width)}" for value in values]
-        table.add_row(*cells, *shown)
-    return _with_rest(table, results, 1)
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """rank: of those that do not fit the lowest goes first; None stays."""
+
+    name: str
+    cells: Sequence[Text]
+    rank: int | None = None
+    justify: JustifyMethod = "left"
+
+    @property
+    def width(self) -> int:
+        return max([len(self.name), *(cell.cell_len for cell in self.cells)])
+
+    def order(self) -> tuple[bool, int]:
+        """What goes first."""
+        is_same = len({cell.plain for cell in self.cells}) < 2
+        return not is_same, self.rank or 0
 
 
-def _long_means_table(results: Results, labels: list[str]) -> RenderableType:
-    table = _table(*_row_names(results), "label", "P(1)", "")
-    means = {label: results.mean(label).real for label in labels}
-    for cells, spot, segment in itertools.islice(_rows(results), _MOST_ROWS // len(labels)):
-        for label in labels:
-            value = _mean_at(results, means, label, spot, segment)
-            if value is not None:
-                table.add_row(*cells, label, f"{value:.3f}", bar(value, 16))
-    return _with_rest(table, results, len(labels))
-
-
-def _mean_at(
-    results: Results, means: Mapping[str, Array], label: str, spot: int, segment: int
-) -> float | None:
-    """The label's mean there; None where the segment does not measure it."""
-    segments = results.shape.labels[label].segments
-    return float(means[label][spot, segments.index(segment)].real) if segment in segments else None
-
-
-def _integrals_table(results: Results, labels: list[str]) -> RenderableType:
-    """Mean and spread of complex integrals, a row for each spot, segment and label."""
-    names = ("label", "mean I", "mean Q", "σ")
-    table = _table(*_row_names(results), *names)
-    for column in table.columns[-3:]:
-        column.justify = "right"
-    for cells, spot, segment in itertools.islice(_rows(results), _MOST_ROWS // len(labels)):
-        for label in labels:
-            segments = results.shape.labels[label].segments
-            if segment in segments:
-                shots = results.array(label, spot=spot)[:, segments.index(segment)]
-                mean = shots.mean()
-                spread = float(np.sqrt(np.mean(np.abs(shots - mean) ** 2) / 2))
-                numbers = (f"{mean.real:.4f}", f"{mean.imag:.4f}", f"{spread:.4f}")
-                table.add_row(*cells, label, *numbers)
-    return _with_rest(table, results, len(labels))
-
-
-def _trace_line(results: Results, label: str) -> Text:
-    acquired = results.shape.labels[label]
-    magnitude = np.abs(results.mean(label))
-    step_ns = 1e9 / acquired.sample_rate_hz
-    return Text(
-        f"{label}: {magnitude[..., 0].size} time trace(s) of {acquired.n_samples} samples of "
-        f"{step_ns:g} ns; |I+iQ| mean {magnitude.mean():.4g} V, largest {magnitude.max():.4g} V"
-        " (--plot draws them)"
+def _fitted(columns: list[_Column], n_columns: int) -> Table:
+    """A table of those that fit beside each other."""
+    kept = [column for column in columns if column.rank is None or any(column.cells)]
+    for column in sorted((each for each in kept if each.rank is not None), key=_Column.order):
+        if sum(each.width + 1 for each in kept) - 1 <= n_columns:
+            break
+        kept.remove(column)
+    spare = n_columns - sum(each.width + 1 for each in kept)
+    table = Table(
+        box=None,
+        header_style="bold",
+        padding=(0, _GAP if spare >= len(kept) else 1, 0, 0),
+        pad_edge=False,
     )
-
-
-def _row_names(results: Results) -> list[str]:
-    swept = [name.replace("__", "__\n") for axis in results.shape.axes for name in axis.values]
-    return [*swept, "segment"] if results.shape.n_segments > 1 else swept
-
-
-def _rows(results: Results) -> Iterator[tuple[list[str], int, int]]:
-    """Leading cells, spot and segment of every row, spots slowest axis first."""
-    shape = results.shape
-    points = itertools.product(*(range(axis.n_points) for axis in shape.axes))
-    for spot, indices in enumerate(points):
-        swept = [
-            f"{values[index]:.6g}"
-            for axis, index in zip(shape.axes, indices, strict=True)
-            for values in axis.values.values()
-        ]
-        for segment in range(shape.n_segments):
-            yield [*swept, f"{segment}"] if shape.n_segments > 1 else swept, spot, segment
-
-
-def _with_rest(table: Table, results: Results, n_per_spot: int) -> Table:
-    n_hidden = results.shape.n_spots * results.shape.n_segments - _MOST_ROWS // n_per_spot
-    if n_hidden > 0:
-        table.caption = f"{n_hidden * n_per_spot} more; --json, --npz and --plot have them all"
-        table.caption_justify = "left"
+    for column in kept:
+        table.add_column(column.name, no_wrap=True, justify=column.justify)
+    for row in zip(*(column.cells for column in kept), strict=True):
+        table.add_row(*row)
     return table
 
 
-def _table(*names: str | Text) -> Table:
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for name in names:
-        table.add_column(name, no_wrap=True)
-    return table
+def cut(text: str, longest: int) -> Text:
+    """Text of at most so many characters."""
+    return Text(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 
-def _status(job: Job) -> Text:
+def short_instant(instant: datetime, zone: tzinfo) -> str:
+    """Time of day; the date too if it is not today's, the year if it is not this one."""
+    local, now = instant.astimezone(zone), datetime.now(zone)
+    if local.date() == now.date():
+        return f"{local:%H:%M:%S}"
+    return f"{local:%d %b %H:%M}" if local.year == now.year else f"{local:%Y-%m-%d}"
+
+
+def full_instant(instant: datetime | None, zone: tzinfo) -> str:
+    """The instant with its zone; empty where there is none."""
+    return "" if instant is None else shown_instant(instant, zone=zone, now=datetime.now(UTC))
+
+
+def n_bytes(number: float) -> str:
+    """Bytes in the unit that people use for so many."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if number < 1024:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.3g} {unit}"
+        number /= 1024
+    return f"{number:.3g} TiB"
+
+
+def _status(job: JobSummary) -> Text:
     position = "" if job.queue_position is None else f" #{job.queue_position}"
+    if job.hold_note is not None:
+        return Text(f"HELD{position}", style="magenta")
     return Text(f"{job.status.value}{position}", style=_STYLES[job.status])
+
+
+def _priority(job: JobSummary) -> Text:
+    style = {Priority.HIGH: "bold", Priority.LOW: "dim"}.get(job.priority, "")
+    return Text(job.priority.name.lower(), style=style)
 
 
 def _took(job: Job) -> str:
     seconds = job.execution_s
     if seconds is None:
         return ""
-    if seconds < 60:
-        return f"{seconds:.2f} s"
-    return str(timedelta(seconds=round(seconds)))
+    return f"{seconds:.2f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
 
 
-def _when(instant: datetime) -> str:
-    """Time of day; with the date if it is not today's."""
-    local = instant.astimezone()
-    is_today = local.date() == datetime.now(UTC).astimezone().date()
-    return local.strftime("%H:%M:%S" if is_today else "%m-%d %H:%M")
-
-
-def _local(instant: datetime | None) -> str:
-    return "" if instant is None else instant.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+def _took_or_start(job: JobSummary, zone: tzinfo) -> Text:
+    """How long it ran; of a job that waits, when it is expected to start."""
+    start = job.estimate.start_p50 if job.estimate else None
+    if start is None:
+        return Text(_took(job))
+    local = start.astimezone(zone)
+    is_today = local.date() == datetime.now(zone).date()
+    return Text(f"~{local:%H:%M}" if is_today else f"~{local:%d %b}", style="dim")

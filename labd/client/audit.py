@@ -20,11 +20,12 @@ class AuditCalls:
         *,
         first_number: int = 1,
         last_number: int = 0,
+        last: int = 0,
         user: str = "",
         action: str = "",
         object_: str = "",
     ) -> Iterator[AuditLine]:
-        """Lines in order, as they come. last_number 0: to the end.
+        """Lines in order, as they come. last_number 0: to the end. last: only so many of the end.
 
         action: one, or the beginning of several, such as ``job.``. Only all lines together, with no
         condition, can be verified.
@@ -32,6 +33,7 @@ class AuditCalls:
         request = lab.ReadAuditRequest(
             first_number=first_number,
             last_number=last_number,
+            last=last,
             user=user,
             action=action,
             object=object_,

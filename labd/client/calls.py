@@ -84,9 +84,6 @@ class Calls:
         self.calibration_data: Stream[iqm.CalibrationLookupV1, iqm.DataChunk] = Stream(
             self, calibrations + "GetFullCalibrationDataV1", iqm.DataChunk.FromString
         )
-        self.submit: Unary[iqm.SubmitJobRequestV1, iqm.JobV1] = Unary(
-            self, jobs + "SubmitJobV1", iqm.JobV1.FromString
-        )
         self.get: Unary[iqm.JobLookupV1, iqm.JobV1] = Unary(
             self, jobs + "GetJobV1", iqm.JobV1.FromString
         )

@@ -86,6 +86,7 @@ class Client:
         self._patience_s = patience_s
         self._computer: QuantumComputer | None = None
         own = self._calls.own
+        self._submit = own("SubmitJob", lab.SubmitJobRequest, lab.JobDetails)
         self._list_jobs = own("ListJobs", lab.ListJobsRequest, lab.ListJobsReply)
         self._job_details = own("GetJobDetails", wire.JobLookupV1, lab.JobDetails)
         self._hold = own("HoldJob", lab.HoldJobRequest, lab.JobDetails)
@@ -181,8 +182,15 @@ class Client:
         program.use(self.calibration())
         return program
 
+    def active_calibration_id(self) -> UUID:
+        """The set that is active: the latest one for IQM's clients."""
+        lookup = wire.LatestQuantumComputerCalibrationLookupV1(
+            qc_id=pack_uuid(self.quantum_computer.id)
+        )
+        return uuid_of(self._calls.latest_calibration(lookup).id)
+
     def calibration(self, calibration_id: UUID | None = None) -> CalibrationSet:
-        """A calibration set with all its observations; the latest one if none is named."""
+        """A calibration set with all its observations; the active one if none is named."""
         from labd.client.values_observations import calibration_of
 
         return calibration_of(self.calibration_bytes(calibration_id))
@@ -190,27 +198,39 @@ class Client:
     def calibration_bytes(self, calibration_id: UUID | None = None) -> bytes:
         """A calibration set in IQM's JSON, as the server streams it."""
         if calibration_id is None:
-            latest = self._calls.latest_calibration(
-                wire.LatestQuantumComputerCalibrationLookupV1(
-                    qc_id=pack_uuid(self.quantum_computer.id)
-                )
-            )
-            calibration_id = uuid_of(latest.id)
+            calibration_id = self.active_calibration_id()
         lookup = wire.CalibrationLookupV1(id=pack_uuid(calibration_id))
         return joined(self._calls.calibration_data(lookup))
 
     # ---- jobs
 
-    def submit(self, payload: bytes | Program, job_type: JobType = JobType.PULSE) -> Job:
-        """Hand in a job. When this returns, labd has it on disk. Raises InvalidRequest."""
+    def submit(
+        self,
+        payload: bytes | Program,
+        job_type: JobType = JobType.PULSE,
+        *,
+        tags: Iterable[str] = (),
+        priority: Priority = Priority.NORMAL,
+        use_timeslot: bool | None = None,
+        idempotency_key: str = "",
+    ) -> JobSummary:
+        """Hand in a job. When this returns, labd has it on disk. Raises InvalidRequest.
+
+        priority: HIGH is for operators to give. use_timeslot: whether it runs in the caller's
+        timeslots only; None is what the URL says. idempotency_key: the same key with the same job
+        again returns the job that was stored first.
+        """
         content = payload if isinstance(payload, bytes) else payload.pack()
-        request = wire.SubmitJobRequestV1(
+        job = wire.SubmitJobRequestV1(
             qc_id=pack_uuid(self.quantum_computer.id),
             type=job_type.value,
             payload=content,
-            use_timeslot=self._address.use_timeslot,
+            use_timeslot=self._address.use_timeslot if use_timeslot is None else use_timeslot,
         )
-        return job_of(self._calls.submit(request))
+        request = lab.SubmitJobRequest(
+            job=job, idempotency_key=idempotency_key, tags=tags, priority=priority.name
+        )
+        return details_of(self._submit(request)).job
 
     def job(self, job_id: JobId) -> Job:
         """The job as it is now."""

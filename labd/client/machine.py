@@ -18,9 +18,9 @@ class MachineCalls:
         self._resume = calls.own("ResumeMachine", lab.MachineRequest, lab.Machine)
         self._connections = calls.own("ListConnections", lab.Empty, lab.ListConnectionsReply)
 
-    def status(self) -> Machine:
-        """How it stands."""
-        return machine_of(self._get(lab.MachineRequest(alias=self._alias)))
+    def status(self, alias: str = "") -> Machine:
+        """How it stands, or how another one does."""
+        return machine_of(self._get(lab.MachineRequest(alias=alias or self._alias)))
 
     def pause(self, note: str) -> Machine:
         """Start no job until `resume`. note: why; everyone who waits is shown it."""

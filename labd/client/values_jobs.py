@@ -55,13 +55,18 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSummary(Job):
-    """A job with what IQM's API does not tell. hold_note: set while the job is held."""
+    """A job with what IQM's API does not tell.
+
+    hold_note: set while the job is held. waiting, estimate: while it is queued.
+    """
 
     user: str
     tags: tuple[str, ...]
     priority: Priority
     use_timeslot: bool
     hold_note: str | None
+    waiting: Waiting | None
+    estimate: Estimate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +90,12 @@ class JobEvent:
 class JobDetails:
     """All that is known of a job.
 
-    waiting, estimate: while it is queued. timings_s: what the rack measured, by phase.
-    calibration_set_id: the set that was active when it started.
+    timings_s: what the rack measured, by phase. calibration_set_id: the set that was active when it
+    started.
     """
 
     job: JobSummary
     events: tuple[JobEvent, ...]
-    waiting: Waiting | None
-    estimate: Estimate | None
     timings_s: Mapping[str, float]
     payload_bytes: int
     result_bytes: int
@@ -119,6 +122,7 @@ class JobFilter:
 def summary_of(message: lab.JobSummary) -> JobSummary:
     """The frozen value of a summary."""
     job = job_of(message.job)
+    waiting, estimate = message.waiting, message.estimate
     return JobSummary(
         id=job.id,
         job_type=job.job_type,
@@ -137,20 +141,24 @@ def summary_of(message: lab.JobSummary) -> JobSummary:
         priority=Priority(message.priority or Priority.NORMAL),
         use_timeslot=message.use_timeslot,
         hold_note=message.hold_note if message.HasField("hold_note") else None,
+        waiting=waiting_of(waiting) if message.HasField("waiting") else None,
+        estimate=estimate_of(estimate) if message.HasField("estimate") else None,
     )
 
 
 def details_of(message: lab.JobDetails) -> JobDetails:
     """The frozen value of a job's details."""
-    has_set = message.HasField("calibration_set_id")
+    summary, has_set = message.summary, message.HasField("calibration_set_id")
+    if message.HasField("waiting"):
+        summary.waiting.CopyFrom(message.waiting)
+    if message.HasField("estimate"):
+        summary.estimate.CopyFrom(message.estimate)
     return JobDetails(
-        job=summary_of(message.summary),
+        job=summary_of(summary),
         events=tuple(
             JobEvent(JobState(event.state), instant_of(event.at), event.error)
             for event in message.events
         ),
-        waiting=waiting_of(message.waiting) if message.HasField("waiting") else None,
-        estimate=estimate_of(message.estimate) if message.HasField("estimate") else None,
         timings_s=dict(message.timings_s),
         payload_bytes=message.payload_bytes,
         result_bytes=message.result_bytes,

@@ -115,12 +115,12 @@ def test_list_shows_the_newest_job_first_and_an_ending_names_a_job(
 ) -> None:
     submitted = labctl.answer("submit", BELL).strip()
 
-    jobs = json.loads(labctl.answer("list", "--json"))
+    jobs = json.loads(labctl.answer("list", "--json"))["jobs"]
     text = labctl.answer("list", "-n", "1").splitlines()
 
-    assert [job["id"] for job in jobs][:1] == [submitted]
+    assert jobs[0]["id"] == submitted
     assert bell_id in [job["id"] for job in jobs]
-    assert text[0].split() == ["job", "status", "shots", "submitted", "took"]
+    assert {"job", "status", "shots", "submitted", "took"} <= set(text[0].split())
     assert submitted in text[1]
     assert max(map(len, text)) <= 80
     assert json.loads(labctl.answer("show", submitted[-8:], "--json"))["id"] == submitted

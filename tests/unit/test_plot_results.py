@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from labd.cli import plots, saved, tables
+from labd.cli import plots, saved, tables_results
 from labd.client import Method, Program, Readout, Results, unpack_results
 from labd.client.shape import shape_of
 from labd.wire import sweep_pb2
@@ -52,7 +52,7 @@ def measured(payload: bytes) -> Results:
 
 def printed(results: Results) -> str:
     console = Console(file=StringIO(), width=80, highlight=False)
-    for table in tables.results_tables(results):
+    for table in tables_results.results_tables(results):
         console.print(table)
     file = console.file
     assert isinstance(file, StringIO)
@@ -121,9 +121,9 @@ def test_integrals_are_printed_with_mean_and_spread() -> None:
 
 
 def test_a_bar_is_as_long_as_its_fraction() -> None:
-    assert tables.bar(0.5, 4) == "██"
-    assert tables.bar(0.0, 4) == ""
-    assert tables.bar(1.7, 2) == "██"
+    assert tables_results.bar(0.5, 4) == "██"
+    assert tables_results.bar(0.0, 4) == ""
+    assert tables_results.bar(1.7, 2) == "██"
 
 
 def test_npz_holds_every_value_and_the_swept_settings(tmp_path: Path) -> None:
