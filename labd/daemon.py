@@ -75,7 +75,7 @@ class Daemon:
             _prepare(store, self._config)
             tidying = asyncio.create_task(_remove_leftovers(store))
             stack.callback(tidying.cancel)
-            address = await self._start(store, stack)
+            address = await self._start(store, trail, stack)
             for keeping in (sdnotify.keep_alive(), trail.log_head_daily()):
                 stack.callback(asyncio.create_task(keeping).cancel)
             sdnotify.notify("READY=1")
@@ -84,7 +84,9 @@ class Daemon:
             _log.info("stopping")
             sdnotify.notify("STOPPING=1")
 
-    async def _start(self, store: Store, stack: contextlib.AsyncExitStack) -> str:
+    async def _start(
+        self, store: Store, trail: AuditTrail, stack: contextlib.AsyncExitStack
+    ) -> str:
         """Start all parts; each one's end is pushed on the stack in the order of starting."""
         server = self._config.server
         changes = Changes()
@@ -123,7 +125,7 @@ class Daemon:
         await web.start(f"/proc/self/fd/{descriptor}/http")
         stack.push_async_callback(web.stop)
         laboratory = Laboratory(self._config, desk, supervisors, foresight)
-        rpc = RpcServer(services(laboratory, intake), Gate(Identities(store)))
+        rpc = RpcServer(services(laboratory, intake), Gate(Identities(store), trail))
         umask = os.umask(0o177)
         try:
             await rpc.start(f"unix:/proc/self/fd/{descriptor}/grpc")

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from labd.core.access import Reach, Role, User
 from labd.core.errors import Unauthenticated
-from labd.front.name import peer_of
+from labd.front.name import Peer, peer_of
 from labd.store.store import Store
 
 
@@ -32,6 +32,16 @@ class Caller:
         return self.reach is Reach.ALL or (self.reach is Reach.OWN and self.user.id == owner_id)
 
 
+def origin_of(peer: str) -> str:
+    """Where a connection comes from, as people write it; empty where the front did not name it."""
+    found = _peer(peer)
+    return "" if found is None else found.origin
+
+
+def _peer(name: str) -> Peer | None:
+    return peer_of(unquote(name).removeprefix("unix-abstract:"))
+
+
 class Identities:
     """The one place that knows who a caller is."""
 
@@ -46,7 +56,7 @@ class Identities:
         does or not. authorization: the header's value, empty where there is none.
         """
         del authorization
-        found = peer_of(unquote(peer).removeprefix("unix-abstract:"))
+        found = _peer(peer)
         if found is None or found.uid is None:
             raise Unauthenticated("no credentials")
         user = self._local_user(found.uid)

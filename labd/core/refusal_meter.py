@@ -2,7 +2,8 @@
 
 A refused call costs its caller nothing, a line stays for ever. Of each kind (who, what, why) the
 first is written at once and then one an hour; over all kinds a bucket of BURST lines refills by
-one a minute. Each written line says how many of its kind went unwritten before it. Pure.
+one a minute. Each written line says how many went unwritten before it: of its own kind, and of
+kinds that got no line at all. Pure.
 """
 
 from __future__ import annotations
@@ -28,19 +29,25 @@ class RefusalMeter:
 
     _kinds: dict[Hashable, _Kind] = field(default_factory=dict)
     _full_at_ns: int = 0
+    _n_lost: int = 0
 
     def take(self, kind: Hashable, now_ns: int) -> int | None:
-        """How many of its kind went unwritten, if this one is to be written, else None."""
+        """How many went unwritten before it, if this one is to be written, else None."""
         known = self._kinds.get(kind)
         is_repeat = known is not None and now_ns - known.written_at_ns < REPEAT_NS
         if is_repeat or not self._pour(now_ns):
-            if known is not None:
+            if known is None:
+                self._n_lost += 1
+            else:
                 known.n_unwritten += 1
             return None
         if known is None and len(self._kinds) >= MAX_KINDS:
-            self._kinds.pop(min(self._kinds, key=lambda key: self._kinds[key].written_at_ns))
+            oldest = min(self._kinds, key=lambda each: self._kinds[each].written_at_ns)
+            self._n_lost += self._kinds.pop(oldest).n_unwritten
         self._kinds[kind] = _Kind(now_ns)
-        return 0 if known is None else known.n_unwritten
+        n_unwritten = self._n_lost + (0 if known is None else known.n_unwritten)
+        self._n_lost = 0
+        return n_unwritten
 
     def _pour(self, now_ns: int) -> bool:
         """Take one from the bucket; it is full again at _full_at_ns."""

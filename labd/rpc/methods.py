@@ -43,6 +43,7 @@ def unary(
             try:
                 return await method(request, gate.admit(name, context), context)
             except Refusal as refusal:
+                gate.note(refusal, name, context)
                 await context.abort(*status_of(refusal))
                 return None
 
@@ -71,6 +72,7 @@ def stream(
                 async for piece in method(request, gate.admit(name, context), context):
                     yield piece
             except Refusal as refusal:
+                gate.note(refusal, name, context)
                 await context.abort(*status_of(refusal))
 
         return cast(
