@@ -1,11 +1,12 @@
 """The order of a queue: class of priority, then fair share between users, then age.
 
 A queue is sorted by (priority descending, tag ascending, seq ascending). Tags make the share fair
-(self-clocked fair queueing, S. J. Golestani, INFOCOM 1994): each class has a clock, each user an
-account in it, both in seconds of machine time. A new job is charged to its user's account, which
-begins where the clock stands, and its tag is what the account comes to; the clock is set to the tag
-of the job that starts. Of two users who always have jobs waiting, neither gets ahead of the other
-by more than one longest job each; who comes after a pause finds no debt and brings no savings.
+(start-time fair queueing, Goyal, Vin, Cheng, SIGCOMM 1996): each class has a clock, each user an
+account in it, both in seconds of machine time. A new job's tag is where its user's account stands,
+or the clock if that is further; then the account is charged with what the job is expected to run,
+and corrected when it has run. The clock is set to the tag of the job that starts. Of two users who
+always have jobs waiting, neither gets ahead of the other by more than one longest job each; who
+comes after a pause finds no debt and brings no savings.
 
 A user's own jobs of a class run in the order in which they came, whatever their lengths.
 """
@@ -16,20 +17,12 @@ from dataclasses import dataclass
 
 from labd.core.jobs import Priority
 
-MIN_COST_S = 0.001
-"""No job costs less, so that tags of a user grow with every job."""
-
 SortKey = tuple[int, float, int]
 
 
 def sort_key(priority: Priority, tag_s: float, seq: int) -> SortKey:
     """A job's place in its queue: the least one is first."""
     return -int(priority), tag_s, seq
-
-
-def cost_s(run_s: float) -> float:
-    """What a job that is expected to run so long is charged with."""
-    return max(MIN_COST_S, run_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +38,11 @@ def place(clock_s: float, account_s: float, newest_s: float | None, cost_s: floa
 
     clock_s: of the queue's class. account_s: the user's in it. newest_s: the greatest tag of his
     jobs that wait in it, None when there are none: a younger job stays behind them even after
-    his account was corrected downwards.
+    his account was corrected downwards. cost_s: how long the job is expected to run.
     """
-    account_s = max(clock_s, account_s) + cost_s
-    tag_s = account_s if newest_s is None else max(account_s, newest_s + MIN_COST_S)
-    return Placing(tag_s, account_s)
+    begin_s = max(clock_s, account_s)
+    tag_s = begin_s if newest_s is None else max(begin_s, newest_s)
+    return Placing(tag_s, begin_s + cost_s)
 
 
 def settled(account_s: float, cost_s: float, run_s: float) -> float:
@@ -66,3 +59,8 @@ def advanced(clock_s: float, started_tag_s: float, first_left_s: float | None) -
     """
     reached = started_tag_s if first_left_s is None else min(started_tag_s, first_left_s)
     return max(clock_s, reached)
+
+
+def rested(clock_s: float, greatest_account_s: float) -> float:
+    """The clock when a job ended and none waits: nobody was kept waiting, so no debt remains."""
+    return max(clock_s, greatest_account_s)

@@ -73,8 +73,7 @@ def _start(db: sqlite3.Connection, seq: int, now_ns: int) -> Job:
         (now_ns, now_ns, seq),
     ).fetchone()
     job = job_of_row(row)
-    if not job.is_timeslot:
-        advance_clock(db, job)
+    advance_clock(db, job)
     return job
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass, field
 
 from labd.core.jobs import Job, JobState, Priority, QcId
-from labd.core.queue_order import Placing, advanced, cost_s, place, settled
+from labd.core.queue_order import Placing, advanced, place, rested, settled
 
 
 def clock_s(db: sqlite3.Connection, qc_id: QcId, priority: Priority) -> float:
@@ -18,21 +18,29 @@ def clock_s(db: sqlite3.Connection, qc_id: QcId, priority: Priority) -> float:
 
 
 def advance_clock(db: sqlite3.Connection, started: Job) -> None:
-    """Let the clock of its class follow a job that started in the free time."""
-    left = db.execute(
+    """Let the clock of its class follow a job that started."""
+    if started.is_timeslot:
+        return
+    before_s = clock_s(db, started.qc_id, started.priority)
+    after_s = advanced(before_s, started.share_tag_s, _first_left_s(db, started))
+    _set_clock(db, started, after_s)
+
+
+def _first_left_s(db: sqlite3.Connection, job: Job) -> float | None:
+    """The least tag of those of the job's class that wait and could start in the free time."""
+    row = db.execute(
         "SELECT share_tag_s FROM jobs WHERE qc_id = ? AND state = 'IN_QUEUE' AND priority = ?"
         " AND hold_note IS NULL AND is_timeslot = 0 ORDER BY share_tag_s, seq LIMIT 1",
-        (started.qc_id.bytes, started.priority),
+        (job.qc_id.bytes, job.priority),
     ).fetchone()
-    before_s = clock_s(db, started.qc_id, started.priority)
+    return None if row is None else float(row[0])
+
+
+def _set_clock(db: sqlite3.Connection, job: Job, clock_s: float) -> None:
     db.execute(
         "INSERT INTO queue_clocks (qc_id, priority, clock_s) VALUES (?, ?, ?)"
         " ON CONFLICT DO UPDATE SET clock_s = excluded.clock_s",
-        (
-            started.qc_id.bytes,
-            started.priority,
-            advanced(before_s, started.share_tag_s, None if left is None else left[0]),
-        ),
+        (job.qc_id.bytes, job.priority, clock_s),
     )
 
 
@@ -58,7 +66,7 @@ class Accounts:
     ) -> float:
         """The tag of a new job, in seconds. Booked time costs no share of the free time."""
         account = self._account(qc_id, priority, user_id)
-        placing = place(account.clock_s, account.account_s, account.newest_s, cost_s(run_s))
+        placing = place(account.clock_s, account.account_s, account.newest_s, run_s)
         account.newest_s = placing.tag_s
         if not is_timeslot:
             self._charge(account, placing)
@@ -111,11 +119,24 @@ def settle(db: sqlite3.Connection, job: Job) -> None:
     if row is None:
         return
     account_s, expected_s = row
-    run_s = 0.0
-    was_run = job.state.is_final and job.state is not JobState.INTERRUPTED
-    if was_run and job.started_at_ns is not None and job.ended_at_ns is not None:
-        run_s = (job.ended_at_ns - job.started_at_ns) / 1e9
     db.execute(
         "UPDATE shares SET account_s = ? WHERE qc_id = ? AND priority = ? AND user_id = ?",
-        (settled(account_s, cost_s(expected_s or 0.0), run_s), *key),
+        (settled(account_s, expected_s or 0.0, _run_s(job)), *key),
     )
+    if job.state.is_final and _first_left_s(db, job) is None:
+        _rest(db, job)
+
+
+def _run_s(job: Job) -> float:
+    was_run = job.state.is_final and job.state is not JobState.INTERRUPTED
+    if not was_run or job.started_at_ns is None or job.ended_at_ns is None:
+        return 0.0
+    return (job.ended_at_ns - job.started_at_ns) / 1e9
+
+
+def _rest(db: sqlite3.Connection, job: Job) -> None:
+    (greatest_s,) = db.execute(
+        "SELECT MAX(account_s) FROM shares WHERE qc_id = ? AND priority = ?",
+        (job.qc_id.bytes, job.priority),
+    ).fetchone()
+    _set_clock(db, job, rested(clock_s(db, job.qc_id, job.priority), greatest_s))
