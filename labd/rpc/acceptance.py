@@ -78,7 +78,7 @@ class Acceptance:
             request.payload,
             self._terms[computer.id],
             entry=_entry(caller, job, computer.alias, hashed),
-            key=_key(idempotency_key, request, hashed),
+            key=_key(idempotency_key, job, hashed),
         )
 
 
@@ -105,10 +105,10 @@ def _entry(caller: Caller, job: NewJob, alias: str, payload_hash: bytes) -> Audi
     )
 
 
-def _key(key: str, request: iqm.SubmitJobRequestV1, payload_hash: bytes) -> IdempotencyKey | None:
+def _key(key: str, job: NewJob, payload_hash: bytes) -> IdempotencyKey | None:
     """The same request: the same payload for the same quantum computer, submitted alike."""
     if not key:
         return None
     check_key(key)
-    asked = (request.qc_id.raw or request.qc_id.str.encode(), request.type, request.use_timeslot)
-    return IdempotencyKey(key, request_hash([payload_hash, repr(asked).encode()]))
+    how = (job.job_type.value, job.is_timeslot, int(job.priority), job.tags)
+    return IdempotencyKey(key, request_hash([payload_hash, job.qc_id.bytes, repr(how).encode()]))
