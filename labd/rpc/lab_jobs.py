@@ -9,6 +9,8 @@ from labd.audit_trail import entry
 from labd.core.errors import InvalidArgument
 from labd.core.jobs import Job, Priority
 from labd.core.tags import clean_tags
+from labd.core.waiting import Waiting
+from labd.foresight import Estimate
 from labd.identity import Caller
 from labd.rpc import convert
 from labd.rpc.acceptance import Acceptance
@@ -55,7 +57,7 @@ class LabJobs:
         limit = min(request.limit or DEFAULT_LIMIT, MOST)
         page = await asyncio.to_thread(self._store.search.page, conditions, place, limit)
         return lab_pb2.ListJobsReply(
-            jobs=[self._summary(self._desk.with_position(job), tags) for job, tags in page.jobs],
+            jobs=[self._summary(job, tags) for job, tags in page.jobs],
             next_page_token=token_of(page.next_place, conditions),
         )
 
@@ -148,7 +150,8 @@ class LabJobs:
 
     # ---- messages
 
-    def _summary(self, job: Job, tags: tuple[str, ...]) -> lab_pb2.JobSummary:
+    def _summary(self, record: Job, tags: tuple[str, ...]) -> lab_pb2.JobSummary:
+        job = self._desk.with_position(record)
         computer = self._laboratory.quantum_computer_message(job.qc_id)
         return lab_pb2.JobSummary(
             job=convert.job_message(job, computer),
@@ -157,17 +160,22 @@ class LabJobs:
             priority=lab_pb2.Priority.Name(job.priority.value),
             use_timeslot=job.is_timeslot,
             hold_note=job.hold_note,
+            waiting=_waiting_message(self._laboratory.foresight.waiting(job)),
+            estimate=_estimate_message(self._laboratory.foresight.estimate(job)),
         )
 
     def _details(self, job: Job) -> lab_pb2.JobDetails:
+        summary = self._summary(job, self._store.records.tags(job))
         details = lab_pb2.JobDetails(
-            summary=self._summary(self._desk.with_position(job), self._store.records.tags(job)),
+            summary=summary,
             events=[
                 lab_pb2.JobEvent(
                     state=event.state.value, at=convert.timestamp(event.at_ns), error=event.error
                 )
                 for event in self._store.events_after(job.id, 0)
             ],
+            waiting=summary.waiting if summary.HasField("waiting") else None,
+            estimate=summary.estimate if summary.HasField("estimate") else None,
             timings_s=self._store.timings_s(job.id),
             payload_bytes=job.payload_bytes,
             result_bytes=job.result_bytes,
@@ -175,6 +183,28 @@ class LabJobs:
         if job.calibration_set_id is not None:
             details.calibration_set_id.CopyFrom(convert.uuid_message(job.calibration_set_id))
         return details
+
+
+def _waiting_message(waiting: Waiting | None) -> lab_pb2.Waiting | None:
+    if waiting is None:
+        return None
+    return lab_pb2.Waiting(
+        kind=waiting.kind.value,
+        sentence=waiting.sentence,
+        until=None if waiting.until_ns is None else convert.timestamp(waiting.until_ns),
+    )
+
+
+def _estimate_message(estimate: Estimate | None) -> lab_pb2.Estimate | None:
+    if estimate is None:
+        return None
+    p50_ns, p90_ns = estimate.start_p50_ns, estimate.start_p90_ns
+    return lab_pb2.Estimate(
+        start_p50=None if p50_ns is None else convert.timestamp(p50_ns),
+        start_p90=None if p90_ns is None else convert.timestamp(p90_ns),
+        run_p50_s=estimate.run_p50_s,
+        run_p90_s=estimate.run_p90_s,
+    )
 
 
 def _priority(wanted: lab_pb2.Priority) -> Priority:
