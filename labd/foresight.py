@@ -20,7 +20,7 @@ from labd.config import QuantumComputer
 from labd.core.errors import Unavailable
 from labd.core.estimate import Estimator, RunEstimate, remaining
 from labd.core.experience import Correction, Experience, Outcome, bound_s
-from labd.core.forecast import Foreseen, Standing, Underway, foresee
+from labd.core.forecast import Foreseen, Underway, foresee
 from labd.core.jobs import Job, JobId, JobState, JobType, QcId
 from labd.core.openings import S_NS, Mode
 from labd.core.waiting import Station, Waiting, waiting
@@ -33,8 +33,10 @@ PAUSE_S = 0.2
 SHARE = 1 / 50
 """At most so much of the daemon's time goes into recording forecasts."""
 FRESH_S = 1.0
+"""So long a view serves while the queue does not change."""
+CHEAP_S = 0.002
 REUSE = 20
-"""A view serves while the queue has not changed, for FRESH_S; or for REUSE times what it cost."""
+"""One that cost more than CHEAP_S serves REUSE times as long as it took, whatever changes."""
 RETRY_S = 5.0
 
 _log = logging.getLogger(__name__)
@@ -51,30 +53,24 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """A queued job in a view."""
-
-    queued: Queued
-    foreseen: Foreseen | None
-
-
-@dataclass(frozen=True, slots=True)
 class _View:
-    """A queue as it was foreseen at an instant."""
+    """A queue as it was foreseen at an instant. places: of the jobs in the queue and in waits."""
 
     scene: Scene
     station: Station
     correction: Correction
-    entries: Mapping[JobId, _Entry]
+    waits: Sequence[Foreseen | None]
+    places: Mapping[JobId, int]
     generation: int
     made_at_s: float
     cost_s: float
 
-    def serves(self, generation: int) -> bool:
-        """Whether it may still be shown."""
+    def serves(self, generation: int, job_id: JobId) -> bool:
+        """Whether it may still be shown to one who asks for that job."""
         age_s = time.monotonic() - self.made_at_s
-        is_same = self.generation == generation and age_s < FRESH_S
-        return is_same or age_s < REUSE * self.cost_s
+        if self.cost_s > CHEAP_S and age_s < REUSE * self.cost_s:
+            return True
+        return self.generation == generation and age_s < FRESH_S and job_id in self.places
 
 
 class _Machine:
@@ -97,12 +93,11 @@ class _Machine:
         self.experience = Experience(each.outcome for each in past if each.outcome is not None)
 
     def view_of(self, job_id: JobId) -> _View:
-        """A view that serves for that job."""
-        view = self._view
+        """A view that serves for that job; one that was dear may not know it yet."""
         generation = self._changes.queue_generation(self._computer.id)
-        if view is None or not view.serves(generation) or job_id not in view.entries:
-            view = self._view = self.look()
-        return view
+        if self._view is None or not self._view.serves(generation, job_id):
+            self._view = self.look()
+        return self._view
 
     def look(self) -> _View:
         """The queue as it is foreseen now."""
@@ -114,7 +109,8 @@ class _Machine:
             scene=scene,
             station=_station(self._computer.alias, scene, supervisor.status),
             correction=self.experience.correction(_pending(scene)),
-            entries=_entries(scene, supervisor),
+            waits=_foresee(scene, supervisor),
+            places={queued.id: place for place, queued in enumerate(scene.queue)},
             generation=generation,
             made_at_s=started_s,
             cost_s=time.monotonic() - started_s,
@@ -135,21 +131,23 @@ class _Machine:
                 await watch.wait()
 
     async def _record(self, view: _View) -> None:
+        """Record first forecasts; let waits that are held up teach nothing."""
         queue = view.scene.queue
-        is_blocked = view.scene.situation.mode is Mode.PAUSED or view.station.rack_trouble
+        is_paused = view.scene.situation.mode is Mode.PAUSED
+        is_held_up = is_paused or view.station.rack_trouble is not None
         void = [
             each.id
             for each in queue
-            if each.bound_s is not None and (is_blocked or each.candidate.is_held)
+            if each.bound_s is not None and (is_held_up or each.standing.candidate.is_held)
         ]
         if void:
             await self._history.void(void)
         new = [
-            _foretold(view, entry.queued, entry.foreseen)
-            for entry in view.entries.values()
-            if entry.foreseen is not None and not entry.queued.is_foretold
+            _foretold(view, queued, foreseen)
+            for queued, foreseen in zip(queue, view.waits, strict=True)
+            if foreseen is not None and not queued.is_foretold
         ]
-        if new and not is_blocked:
+        if new and not is_held_up:
             await self._history.foretell(new)
 
 
@@ -207,9 +205,9 @@ class Foresight:
         found = self._find(job)
         if found is None:
             return None
-        view, entry = found
-        candidate = replace(entry.queued.candidate, is_held=job.hold_note is not None)
-        n_before = 0 if entry.foreseen is None else entry.foreseen.n_before
+        view, queued, foreseen = found
+        candidate = replace(queued.standing.candidate, is_held=job.hold_note is not None)
+        n_before = 0 if foreseen is None else foreseen.n_before
         return waiting(candidate, job.hold_note, n_before, view.scene.situation, view.station)
 
     def estimate(self, job: Job) -> Estimate | None:
@@ -217,21 +215,21 @@ class Foresight:
         found = self._find(job)
         if found is None:
             return None
-        view, entry = found
-        run = entry.queued.run
+        view, queued, foreseen = found
+        run = queued.standing.run
         is_stuck = view.station.rack_trouble is not None or job.hold_note is not None
-        if entry.foreseen is None or is_stuck:
+        if foreseen is None or is_stuck:
             return Estimate(None, None, run.p50_s, run.p90_s)
-        p50_ns, p90_ns = _starts_ns(view, entry.foreseen)
+        p50_ns, p90_ns = _starts_ns(view, foreseen)
         return Estimate(p50_ns, p90_ns, run.p50_s, run.p90_s)
 
-    def _find(self, job: Job) -> tuple[_View, _Entry] | None:
+    def _find(self, job: Job) -> tuple[_View, Queued, Foreseen | None] | None:
         machine = self._machines.get(job.qc_id)
         if machine is None or job.state is not JobState.IN_QUEUE:
             return None
         view = machine.view_of(job.id)
-        entry = view.entries.get(job.id)
-        return None if entry is None else (view, entry)
+        place = view.places.get(job.id)
+        return None if place is None else (view, view.scene.queue[place], view.waits[place])
 
 
 def _station(alias: str, scene: Scene, rack: RackStatus) -> Station:
@@ -264,7 +262,7 @@ def _pending(scene: Scene) -> list[Outcome]:
     """The waits that go on, the eldest first."""
     now_ns = scene.situation.now_ns
     waits = [
-        (each.created_ns, each.candidate.user_id, each.bound_s)
+        (each.created_ns, each.standing.candidate.user_id, each.bound_s)
         for each in scene.queue
         if each.bound_s is not None
     ]
@@ -274,12 +272,9 @@ def _pending(scene: Scene) -> list[Outcome]:
     ]
 
 
-def _entries(scene: Scene, supervisor: Supervisor) -> dict[JobId, _Entry]:
-    queue = [Standing(each.candidate, each.run) for each in scene.queue]
-    waits = foresee(scene.situation, _underway(scene, supervisor), queue)
-    return {
-        each.id: _Entry(each, foreseen) for each, foreseen in zip(scene.queue, waits, strict=True)
-    }
+def _foresee(scene: Scene, supervisor: Supervisor) -> tuple[Foreseen | None, ...]:
+    queue = [each.standing for each in scene.queue]
+    return foresee(scene.situation, _underway(scene, supervisor), queue)
 
 
 def _underway(scene: Scene, supervisor: Supervisor) -> Underway | None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from labd.core.estimate import RunEstimate
-from labd.core.openings import S_NS, Candidate, Situation, first_to_start, next_change_ns, openings
+from labd.core.openings import S_NS, Candidate, Opening, Situation, next_change_ns, openings
 
-MAX_STEPS = 3000
+MAX_STEPS = 1000
 """Starts and changes of the openings that are played; the waits of what is left are added up."""
 
 
@@ -70,19 +71,18 @@ class _Play:
         if situation.current is not None and situation.owner_active_ns is not None:
             self._active_ns[situation.current.user_id] = situation.owner_active_ns
         self._queue = queue
-        self._waiting = [i for i, each in enumerate(queue) if not each.candidate.is_held]
-        self._candidates = [queue[i].candidate for i in self._waiting]
+        self._n_left = sum(not each.candidate.is_held for each in queue)
+        self._refused: dict[Opening, int] = {}
 
     def run(self) -> None:
         """Start jobs, or let time pass, until nothing is left or time alone opens nothing."""
         for _ in range(MAX_STEPS):
             situation = self._situation()
-            if not self._waiting or not situation.slots:
+            if not self._n_left or not situation.slots:
                 break
-            first = first_to_start(situation, self._candidates)
+            first = self._first_to_start(situation)
             if first is not None:
-                del self._candidates[first]
-                self._start(self._waiting.pop(first))
+                self._start(first)
             else:
                 change_ns = next_change_ns(situation)
                 if change_ns is None:
@@ -97,17 +97,43 @@ class _Play:
         active_ns = None if current is None else self._active_ns.get(current.user_id)
         return replace(self._first, now_ns=now_ns, slots=slots, owner_active_ns=active_ns)
 
+    def _first_to_start(self, situation: Situation) -> int | None:
+        """As `first_to_start` of labd.core.openings, without asking again in vain.
+
+        What an opening refuses it refuses later too: its end comes nearer. So each is asked about
+        each job once.
+        """
+        for _, tier in groupby(openings(situation), key=lambda opening: opening.tier):
+            firsts = [self._first_of(opening, situation.now_ns) for opening in tier]
+            first = min(firsts)
+            if first < len(self._queue):
+                return first
+        return None
+
+    def _first_of(self, opening: Opening, now_ns: int) -> int:
+        index = self._refused.get(opening, 0)
+        while index < len(self._queue) and (
+            self.foreseen[index] is not None
+            or not opening.admits(self._queue[index].candidate, now_ns)
+        ):
+            index += 1
+        self._refused[opening] = index
+        return index
+
     def _add_up(self) -> None:
         """Start one after the other all that may start without a slot."""
         if openings(replace(self._first, slots=(), now_ns=self._now_ns, owner_active_ns=None)):
-            for index in self._waiting:
-                if not self._queue[index].candidate.with_timeslot:
+            for index, job in enumerate(self._queue):
+                candidate = job.candidate
+                is_free = not (candidate.with_timeslot or candidate.is_held)
+                if is_free and self.foreseen[index] is None:
                     self._start(index)
 
     def _start(self, index: int) -> None:
         wait_s = (self._now_ns - self._first.now_ns) / S_NS
         self.foreseen[index] = Foreseen(wait_s, math.sqrt(self._variance_s2), self._n_started)
         self._n_started += 1
+        self._n_left -= 1
         job = self._queue[index]
         self.spend(job.run, job.candidate.user_id)
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from labd.core.estimate import FinishedRun, RunEstimate
 from labd.core.experience import Outcome
+from labd.core.forecast import Standing
 from labd.core.jobs import JobId, JobState, JobType, QcId
 from labd.core.openings import S_NS, Candidate, Situation, TimeslotRules
 from labd.store.database import Writer
@@ -74,8 +75,7 @@ class Queued:
     """A queued job. is_foretold: whether its start was foretold; bound_s: see above."""
 
     id: JobId
-    candidate: Candidate
-    run: RunEstimate
+    standing: Standing
     created_ns: int
     is_foretold: bool
     bound_s: float | None
@@ -119,17 +119,18 @@ def _queue(db: sqlite3.Connection, qc_id: QcId) -> tuple[Queued, ...]:
         " WHERE qc_id = ? AND state = 'IN_QUEUE' ORDER BY priority DESC, share_tag_s, seq",
         (qc_id.bytes,),
     )
-    return tuple(
-        Queued(
-            id=JobId(UUID(bytes=job_id)),
-            candidate=Candidate(user_id, bool(is_slot), p90_s or UNKNOWN_RUN_S, bool(is_held)),
-            run=_run(p50_s, p90_s),
-            created_ns=created_ns,
-            is_foretold=bool(foretold),
-            bound_s=bound_s,
+    runs: dict[tuple[float | None, float | None], RunEstimate] = {}
+    queue = []
+    for job_id, user_id, is_slot, is_held, p50_s, p90_s, created_ns, foretold, bound_s in rows:
+        run = runs.get((p50_s, p90_s))
+        if run is None:
+            run = runs[p50_s, p90_s] = _run(p50_s, p90_s)
+        candidate = Candidate(user_id, bool(is_slot), run.p90_s, bool(is_held))
+        standing = Standing(candidate, run)
+        queue.append(
+            Queued(JobId(UUID(bytes=job_id)), standing, created_ns, bool(foretold), bound_s)
         )
-        for job_id, user_id, is_slot, is_held, p50_s, p90_s, created_ns, foretold, bound_s in rows
-    )
+    return tuple(queue)
 
 
 def _running(db: sqlite3.Connection, qc_id: QcId) -> Running | None:
