@@ -12,11 +12,15 @@ from pathlib import Path
 from types import TracebackType
 from uuid import UUID
 
+import grpc
+
 from labd.core.access import Role
 from labd.core.jobs import JobId, JobState, JobType, NewJob, Priority, QcId
 from labd.core.openings import TimeslotRules
 from labd.store.jobs import Ending
 from labd.store.store import Store
+from labd.wire import lab_pb2 as lab
+from labd.wire.lab_pb2_grpc import LabStub
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config" / "labd.toml"
@@ -97,6 +101,12 @@ class DaemonProcess:
     ) -> None:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(timeout=30)
+
+    def make_token(self) -> str:
+        """The private socket's clients have no name: they need one."""
+        with grpc.insecure_channel(self.unix) as channel:
+            reply: lab.CreateTokenReply = LabStub(channel).CreateToken(lab.CreateTokenRequest())
+        return reply.secret
 
     def resident_bytes(self) -> int:
         """Resident memory of the daemon and its front, without the rack's."""

@@ -39,6 +39,7 @@ from labd.station_file import (
     read_station,
     unsafe_permissions,
 )
+from labd.tls_files import tls_problems
 from labd.wiring_file import read_wiring
 
 T = TypeVar("T")
@@ -252,7 +253,12 @@ def read_config(path: Path, *, state_dir: Path | None = None, listen: str | None
         findings.raise_if_any()
         raise AssertionError("a file that could not be read has mistakes")
     base = path.parent
-    host, port = _loopback(findings, path, file.server.listen if listen is None else listen)
+    host, port = _address(
+        findings,
+        path,
+        file.server.listen if listen is None else listen,
+        has_tls=file.tls is not None,
+    )
     directory = base / file.server.state_dir if state_dir is None else state_dir
     server = Server(
         host=host,
@@ -268,25 +274,30 @@ def read_config(path: Path, *, state_dir: Path | None = None, listen: str | None
         for alias, table in file.quantum_computers.items()
     ]
     _check_ids(findings, path, file)
+    tls = _tls(findings, path, file.tls)
     findings.raise_if_any()
     return Config(
         path=path,
         server=server,
-        tls=_tls(base, file.tls),
+        tls=tls,
         access=Access(file.access.local_users == "open", tuple(file.access.admins)),
         limits=_limits(file.limits),
         quantum_computers=tuple(computer for computer in computers if computer is not None),
     )
 
 
-def _tls(base: Path, table: _Tls | None) -> Tls | None:
+def _tls(findings: _Findings, path: Path, table: _Tls | None) -> Tls | None:
+    """The files, after trying whether TLS can be spoken with them."""
     if table is None:
         return None
-    return Tls(
+    base = path.parent
+    tls = Tls(
         certificate=(base / table.certificate).absolute(),
         key=(base / table.key).absolute(),
         client_ca=(base / table.client_ca).absolute() if table.client_ca else None,
     )
+    findings.add(path, *tls_problems(tls.certificate, tls.key, tls.client_ca))
+    return tls
 
 
 def _limits(table: _Limits) -> Limits:
@@ -342,8 +353,8 @@ def _model_of(loc: tuple[int | str, ...]) -> type[_Table]:
             return _MODEL_OF[str(loc[0])]
 
 
-def _loopback(findings: _Findings, path: Path, listen: str) -> tuple[str, int]:
-    """Host and port of ``host:port``; a host that is not this machine alone is refused."""
+def _address(findings: _Findings, path: Path, listen: str, *, has_tls: bool) -> tuple[str, int]:
+    """Host and port of ``host:port``; without TLS only of this machine alone."""
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
     if not port.isdecimal() or int(port) > 65535 or not host:
@@ -353,9 +364,10 @@ def _loopback(findings: _Findings, path: Path, listen: str) -> tuple[str, int]:
         is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         is_loopback = False
-    if not is_loopback:
-        what = f"{host} is not a loopback address; labd has no users yet and listens on loopback"
-        findings.add(path, Problem("server.listen", f"{what} only, such as 127.0.0.1:{port}"))
+    if not is_loopback and not has_tls:
+        what = f"{host} is not a loopback address, and without [tls] everybody between here and the"
+        what += " clients could read tokens and jobs; add [tls] with a certificate, or listen on"
+        findings.add(path, Problem("server.listen", f"{what} 127.0.0.1:{port}"))
     return ("127.0.0.1" if host == "localhost" else host), int(port)
 
 

@@ -5,8 +5,7 @@ All calls come from the event loop's thread.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from labd.identity import Caller
@@ -32,21 +31,17 @@ class Connections:
     """The connections that are open and have made a call."""
 
     def __init__(self, clock_ns: Callable[[], int]) -> None:
-        self._clock_ns = clock_ns
+        self.clock_ns = clock_ns
         self._open: dict[str, dict[str, Connection]] = {}
         self._ended: dict[str, None] = {}
 
-    @contextlib.contextmanager
-    def call(self, caller: Caller, method: str) -> Iterator[None]:
-        """Know of a call while it runs."""
+    def begin(self, caller: Caller, method: str) -> Connection:
+        """Know of a call. When it ends, count one less in what this returns."""
         connection = self._of(caller)
-        connection.last_call_at_ns = self._clock_ns()
+        connection.last_call_at_ns = self.clock_ns()
         connection.last_call = method
         connection.n_calls += 1
-        try:
-            yield
-        finally:
-            connection.n_calls -= 1
+        return connection
 
     def _of(self, caller: Caller) -> Connection:
         """One connection may carry calls with several tokens: each is an entry."""
@@ -54,7 +49,7 @@ class Connections:
         callers = self._open.get(unique, {})
         connection = callers.get(caller.credential)
         if connection is None:
-            now_ns = self._clock_ns()
+            now_ns = self.clock_ns()
             connection = Connection(
                 user=caller.user.name,
                 credential=caller.credential,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -26,15 +25,14 @@ from labd.connections import Connections
 from labd.core.jobs import QcId
 from labd.desk import Desk
 from labd.foresight import Foresight
+from labd.gate import Gate
 from labd.identity import Identities
 from labd.listeners import FrontProcess, bind_tcp, bind_unix
 from labd.rack_process import RackCommand
-from labd.rpc.caller import Gate
 from labd.rpc.intake import Intake
 from labd.rpc.laboratory import Laboratory
 from labd.rpc.server import RpcServer
 from labd.rpc.services import services
-from labd.store.calibrations import CalibrationSet
 from labd.store.store import Store
 from labd.supervisor import RackStatus, Supervisor, private_directory
 from labd.web.app import make_app
@@ -118,14 +116,16 @@ class Daemon:
         def status_of(computer: QuantumComputer) -> RackStatus:
             return supervisors[computer.id].status
 
-        web = WebServer(make_app(self._config.quantum_computers, store, status_of))
         connections = Connections(time.time_ns)
+        identities = Identities(store.people, self._config.access, time.time_ns)
+        gate = Gate(identities, connections, trail)
+        web = WebServer(make_app(self._config.quantum_computers, store, status_of, gate))
         front = FrontProcess(listeners, private, self._config.tls, connections)
         stack.push_async_callback(front.stop)
         await web.start(f"/proc/self/fd/{descriptor}/http")
         stack.push_async_callback(web.stop)
         laboratory = Laboratory(self._config, desk, supervisors, foresight)
-        rpc = RpcServer(services(laboratory, intake), Gate(Identities(store), trail))
+        rpc = RpcServer(services(laboratory, intake, gate), gate)
         umask = os.umask(0o177)
         try:
             await rpc.start(f"unix:/proc/self/fd/{descriptor}/grpc")

@@ -90,7 +90,8 @@ async def _serve(config: Config) -> None:
     from labd.daemon import Daemon
 
     def on_ready(address: str) -> None:
-        urls = [f"http://{address}/{each.alias}" for each in config.quantum_computers]
+        scheme = "http" if config.tls is None else "https"
+        urls = [f"{scheme}://{address}/{each.alias}" for each in config.quantum_computers]
         if config.server.unix_socket is not None:
             urls.append(f"unix:{config.server.unix_socket}")
         click.echo(f"labd ready on {' '.join(urls)}")

@@ -6,7 +6,8 @@ by hand.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Protocol, TypeAlias, TypeVar, cast
 
 import grpc
@@ -14,8 +15,9 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from labd.core.errors import Refusal
+from labd.gate import Gate
 from labd.identity import Caller
-from labd.rpc.caller import Context, Gate
+from labd.rpc.caller import Context, visit_of
 from labd.rpc.status import Metadata, status_of
 
 Request = TypeVar("Request", bound=Message)
@@ -41,9 +43,9 @@ def unary(
     def handler(gate: Gate, name: str) -> Handler:
         async def call(request: Request, context: _Call) -> Reply | None:
             try:
-                return await method(request, gate.admit(name, context), context)
+                async with visit_of(gate, name, context) as caller:
+                    return await method(request, caller, context)
             except Refusal as refusal:
-                gate.note(refusal, name, context)
                 await context.abort(*status_of(refusal))
                 return None
 
@@ -60,19 +62,25 @@ def unary(
 
 
 def stream(
-    method: Callable[[Request, Caller, Context], AsyncIterator[Piece]],
+    method: Callable[[Request, Caller, Context], AsyncGenerator[Piece]],
     request_type: type[Request],
     serialise: Callable[[Piece], bytes],
 ) -> Method:
-    """A method with a stream of answers."""
+    """A method with a stream of answers, each one only while its caller may have it."""
 
     def handler(gate: Gate, name: str) -> Handler:
         async def call(request: Request, context: _Call) -> AsyncIterator[Piece]:
             try:
-                async for piece in method(request, gate.admit(name, context), context):
-                    yield piece
+                visit = visit_of(gate, name, context)
+                async with (
+                    visit as caller,
+                    contextlib.aclosing(method(request, caller, context)) as pieces,
+                ):
+                    async for piece in pieces:
+                        if visit.is_over:
+                            await visit.renew()
+                        yield piece
             except Refusal as refusal:
-                gate.note(refusal, name, context)
                 await context.abort(*status_of(refusal))
 
         return cast(

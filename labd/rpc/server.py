@@ -9,7 +9,7 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from labd.rpc.caller import Gate
+from labd.gate import Gate
 from labd.rpc.methods import Method
 
 OPTIONS = (

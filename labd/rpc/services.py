@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from labd.gate import Gate
 from labd.rpc.acceptance import Acceptance
 from labd.rpc.calibrations import Calibrations
 from labd.rpc.intake import Intake
@@ -13,6 +14,7 @@ from labd.rpc.lab_calibrations import LabCalibrations
 from labd.rpc.lab_jobs import LabJobs
 from labd.rpc.lab_limits import LabLimits
 from labd.rpc.lab_machine import LabMachine
+from labd.rpc.lab_people import LabPeople
 from labd.rpc.lab_timeslots import LabTimeslots
 from labd.rpc.laboratory import Laboratory
 from labd.rpc.methods import Method, as_is, packed, stream, unary
@@ -23,10 +25,15 @@ from labd.wire import lab_pb2 as lab
 LAB = "labd.v1.Lab"
 
 
-def services(laboratory: Laboratory, intake: Intake) -> Mapping[str, Mapping[str, Method]]:
+def services(
+    laboratory: Laboratory, intake: Intake, gate: Gate
+) -> Mapping[str, Mapping[str, Method]]:
     """Service name -> method name -> method."""
     acceptance = Acceptance(laboratory, intake)
-    return {**_iqm_services(laboratory, acceptance), LAB: _lab_methods(laboratory, acceptance)}
+    return {
+        **_iqm_services(laboratory, acceptance),
+        LAB: _lab_methods(laboratory, acceptance, gate),
+    }
 
 
 def _iqm_services(
@@ -63,7 +70,10 @@ def _iqm_services(
     }
 
 
-def _lab_methods(laboratory: Laboratory, acceptance: Acceptance) -> Mapping[str, Method]:
+def _lab_methods(
+    laboratory: Laboratory, acceptance: Acceptance, gate: Gate
+) -> Mapping[str, Method]:
+    people = LabPeople(laboratory, gate)
     jobs = LabJobs(laboratory, acceptance)
     timeslots = LabTimeslots(laboratory)
     calibrations = LabCalibrations(laboratory)
@@ -95,5 +105,12 @@ def _lab_methods(laboratory: Laboratory, acceptance: Acceptance) -> Mapping[str,
         "ActivateCalibration": unary(calibrations.activate, lab.ActivateCalibrationRequest),
         "RollBackCalibration": unary(calibrations.roll_back, lab.RollBackCalibrationRequest),
         "ReadAudit": stream(audit.read, lab.ReadAuditRequest, packed),
+        "WhoAmI": unary(people.who_am_i, lab.Empty),
+        "ListUsers": unary(people.list_users, lab.Empty),
+        "PutUser": unary(people.put_user, lab.PutUserRequest),
+        "CreateToken": unary(people.create_token, lab.CreateTokenRequest),
+        "ListTokens": unary(people.list_tokens, lab.ListTokensRequest),
+        "RevokeToken": unary(people.revoke_token, lab.RevokeTokenRequest),
+        "ListConnections": unary(people.list_connections, lab.Empty),
         "WatchProgress": stream(jobs.watch_progress, iqm.JobLookupV1, packed),
     }

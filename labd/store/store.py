@@ -58,6 +58,7 @@ class Store:
         self.history = History(self._writer, self._reader, clock_ns)
         self.limits = Limits(self._writer, self._reader, clock_ns)
         self.timeslots = Timeslots(self._writer, self._reader, clock_ns)
+        self.people = people.People(self._writer, self._reader, clock_ns)
 
     @classmethod
     def open(cls, path: Path, *, clock_ns: Callable[[], int]) -> Store:
@@ -99,7 +100,8 @@ class Store:
     def ensure_local_user(self, uid: int, name: str, role: Role) -> User:
         """The user that a local account is, made if need be. Blocks."""
         now_ns = self._clock_ns()
-        return self._writer.call(lambda db: people.ensure_local_user(db, uid, name, role, now_ns))
+        account = people.LocalAccount(uid, name, is_admin=role is Role.ADMIN)
+        return self._writer.call(lambda db: people.ensure_local_user(db, account, now_ns)).user
 
     # ---- changes
 

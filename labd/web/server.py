@@ -11,8 +11,17 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 STOP_LIMIT_S = 2
+
+
+class _Named(H11Protocol):
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The client is whom the front's name for the connection says."""
+        super().connection_made(transport)
+        name = transport.get_extra_info("peername")
+        self.client = (name.decode() if isinstance(name, bytes) else str(name), 0)
 
 
 class _Quiet(uvicorn.Server):
@@ -32,7 +41,9 @@ class WebServer:
             log_config=None,
             access_log=False,
             server_header=False,
-            http="h11",
+            http=_Named,
+            # Nobody else says who the client is.
+            proxy_headers=False,
             ws="none",
             loop="none",
             timeout_graceful_shutdown=STOP_LIMIT_S,

@@ -50,6 +50,7 @@ def test_the_chain_goes_on_over_stops_and_kills(lab: QuickLab) -> None:
         "daemon.start",
         "calibration.import",
         "calibration.activate",
+        "user.put",
         "job.submit",
         "job.cancel",
         "daemon.start",
