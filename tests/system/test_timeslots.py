@@ -134,6 +134,16 @@ def test_a_strangers_job_waits_until_the_slot_is_over(lab: QuickLab) -> None:
     assert 0.0 <= delay_s <= ON_TIME_S
 
 
+def test_a_strangers_job_that_would_last_into_a_slot_waits_until_it_is_over(lab: QuickLab) -> None:
+    lab.wait_for(submit(lab, seconds=0.6))
+    slot = book(lab, 0.5, 0.9, "bob")
+    job = submit(lab, seconds=0.6)
+
+    delay_s = started_after_s(lab, job, slot.end)
+
+    assert 0.0 <= delay_s <= ON_TIME_S
+
+
 def test_a_slot_without_work_of_its_owner_is_released(lab: QuickLab) -> None:
     slot = book(lab, None, HOUR_S, "bob")
     job = submit(lab)
