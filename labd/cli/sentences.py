@@ -7,6 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from labd.cli.times import shown_instant
 from labd.client import Estimate, JobState, JobSummary, Machine, Mode, User
 
+_NEAR_S = 120.0
 _MODES = {
     Mode.RUNNING: "accepts and starts jobs",
     Mode.PAUSED: "accepts jobs and starts none",
@@ -32,14 +33,12 @@ def why(job: JobSummary, zone: tzinfo) -> list[str]:
 
 def expectation(estimate: Estimate, zone: tzinfo) -> list[str]:
     """When a job starts and how long it runs, as far as that can be said."""
-    now = datetime.now(UTC)
     lines: list[str] = []
     if estimate.start_p50 is not None and estimate.start_p90 is not None:
-        early = shown_instant(estimate.start_p50, zone=zone, now=now)
-        late = shown_instant(estimate.start_p90, zone=zone, now=now)
+        early, late = _moment(estimate.start_p50, zone), _moment(estimate.start_p90, zone)
         lines.append(f"it starts about {early}, in nine of ten cases before {late}")
     lines.append(
-        f"then it runs {duration(estimate.run_p50_s)},"
+        f"it runs for about {duration(estimate.run_p50_s)},"
         f" in nine of ten cases less than {duration(estimate.run_p90_s)}"
     )
     return lines
@@ -48,7 +47,7 @@ def expectation(estimate: Estimate, zone: tzinfo) -> list[str]:
 def line(job: JobSummary) -> str:
     """What has become of a job."""
     words = [f"{job.id} is {job.status}"]
-    if job.queue_position is not None:
+    if job.queue_position is not None and job.hold_note is None:
         words.append(place(job.queue_position))
     if job.hold_note is not None:
         words.append(f"held: {job.hold_note}" if job.hold_note else "held")
@@ -77,6 +76,14 @@ def user(found: User) -> str:
     if not found.is_enabled:
         words.append("disabled")
     return ", ".join(words + ([found.note] if found.note else []))
+
+
+def _moment(instant: datetime, zone: tzinfo) -> str:
+    """A foretold instant, no finer than it is known: to the minute unless it is near."""
+    now = datetime.now(UTC)
+    is_near = abs((instant - now).total_seconds()) < _NEAR_S
+    shown = instant.replace(microsecond=0) if is_near else instant.replace(second=0, microsecond=0)
+    return shown_instant(shown, zone=zone, now=now)
 
 
 def duration(seconds: float) -> str:

@@ -40,7 +40,6 @@ from labd.client.values_jobs import (
     JobPage,
     JobSummary,
     Waiting,
-    WaitingKind,
 )
 from labd.client.values_machine import (
     CalibrationHead,
@@ -55,6 +54,7 @@ from labd.core.access import Role
 from labd.core.audit import AuditLine
 from labd.core.jobs import JobState, JobType, Priority
 from labd.core.openings import Mode
+from labd.core.waiting import WaitingKind
 
 if TYPE_CHECKING:
     from labd.client import gates

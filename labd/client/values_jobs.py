@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -13,29 +13,18 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from labd.client.convert import instant_of, pack_instant, uuid_of
 from labd.client.values import Job, job_of
 from labd.core.jobs import JobState, Priority
+from labd.core.waiting import WaitingKind
 from labd.wire import lab_pb2 as lab
-
-
-class WaitingKind(StrEnum):
-    """The kinds of reasons for which a queued job does not run yet."""
-
-    JOBS_BEFORE = "jobs_before"
-    TIMESLOT = "timeslot"
-    OWN_TIMESLOT = "own_timeslot"
-    OUTLASTS = "outlasts"
-    JOB_HELD = "job_held"
-    MACHINE_HELD = "machine_held"
-    RACK = "rack"
-    CALIBRATION = "calibration"
-    STARTING = "starting"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Why a queued job does not run yet. sentence: for people. until: where it is known."""
+    """Why a queued job does not run yet, as a sentence for people. until: where it is known.
 
-    kind: WaitingKind
+    kind: None where the server has one that this client does not know.
+    """
+
+    kind: WaitingKind | None
     sentence: str
     until: datetime | None
 
@@ -167,11 +156,10 @@ def details_of(message: lab.JobDetails) -> JobDetails:
 
 
 def waiting_of(message: lab.Waiting) -> Waiting:
-    """The frozen value of a reason; a kind that this client does not know is UNKNOWN."""
-    try:
-        kind = WaitingKind(lab.Waiting.Kind.Name(message.kind).lower())
-    except ValueError:
-        kind = WaitingKind.UNKNOWN
+    """The frozen value of a reason."""
+    kind: WaitingKind | None = None
+    with suppress(ValueError):
+        kind = WaitingKind(lab.Waiting.Kind.Name(message.kind))
     return Waiting(kind, message.sentence, _maybe(message.until, message.HasField("until")))
 
 
