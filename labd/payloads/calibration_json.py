@@ -43,7 +43,13 @@ def read_calibration(
     except RecursionError:
         return Document(None, {}), (Problem("", "this JSON is nested too deeply"),)
     read, problems = read_document(document, components)
-    return read, (*(Problem(key, "stands there twice") for key in twice), *problems)
+    found = (*(Problem(key, "stands there twice") for key in twice), *problems)
+    return read, tuple(Problem(_sendable(each.where), _sendable(each.what)) for each in found)
+
+
+def _sendable(text: str) -> str:
+    """JSON can name half a character, which no other text can hold."""
+    return text.encode(errors="replace").decode()
 
 
 def write_observations(observations: Observations) -> str:

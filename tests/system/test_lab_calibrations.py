@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import grpc
 import pytest
 from google.protobuf import json_format, struct_pb2
-from quick_lab import QuickLab, joined, metadata_of
+from quick_lab import QuickLab, joined, lookup, metadata_of
 
 from labd.wire import data_pb2, lab_pb2
 from labd.wire import iqm_server_pb2 as iqm
@@ -125,6 +125,16 @@ def test_everything_that_is_derived_follows_the_active_set(lab: QuickLab) -> Non
     assert settings.subnodes["QB1__flux"].settings["voltage"].value.float64_value == 0.08
     assert {"path": "characterization.model.QB1.t2_time", "unit": "s"} in fields
     assert UUID(gates["calibration_set_id"]).bytes == activated.head.id.raw
+
+
+def test_a_job_keeps_the_set_that_was_active_when_it_started(lab: QuickLab) -> None:
+    first = activate(lab, store(lab, with_flux(lab, 0.01)))
+    job = lab.wait_for(lab.submit())
+    activate(lab, store(lab, with_flux(lab, 0.02)))
+
+    details = lab.lab.GetJobDetails(lookup(job))
+
+    assert details.calibration_set_id == first.head.id
 
 
 def test_observations_are_kept_as_given(lab: QuickLab) -> None:
