@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 SECOND_NS = 1_000_000_000
+Json = str | int | float | bool | None
 FINAL = {"COMPLETED", "CANCELLED", "FAILED", "INTERRUPTED"}
 NEXT = {
     None: {"IN_QUEUE"},
@@ -32,7 +33,7 @@ class Deed:
     user: str
     action: str
     object: str
-    details: Mapping[str, object]
+    details: Mapping[str, Json]
 
 
 @dataclass
@@ -96,8 +97,8 @@ def read_logs(database: Path) -> Logs:
     """The two tables, nothing else of the database."""
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as db:
         deeds = [
-            Deed(*row[:5], json.loads(row[5]))
-            for row in db.execute(
+            Deed(number, at_ns, user, action, target, json.loads(details))
+            for number, at_ns, user, action, target, details in db.execute(
                 "SELECT number, at_ns, user, action, object, details FROM audit ORDER BY number"
             )
         ]

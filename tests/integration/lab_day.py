@@ -261,7 +261,7 @@ class Day:
                 ),
                 idempotency_key=f"job {number}",
                 tags=[f"kind {kind_s:g}"],
-                priority=lab.Priority.Value(priority),
+                priority=priority,
             )
             caller = self._caller(user, "labd.v1.Lab/SubmitJob")
             with self._refusals():
