@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from quick_lab import QuickLab, joined, lookup, metadata_of, payload
 
@@ -369,3 +371,114 @@ def test_files_that_a_crash_left_of_a_deleted_job_go_after_the_next_start(tmp_pa
         assert files_of(lab, deleted) == []
         assert files_of(lab, kept) == ["payloads", "results"]
         assert len(joined(lab.jobs.GetJobPayloadV1(lookup(kept)))) > LARGE
+
+
+# ---- whose they are
+
+
+class Alice:
+    """A user without a role beside the admin who runs the test."""
+
+    def __init__(self, lab: QuickLab) -> None:
+        lab.lab.PutUser(lab_pb2.PutUserRequest(name="alice"))
+        made = lab.lab.CreateToken(lab_pb2.CreateTokenRequest(user="alice"))
+        self._metadata = (("authorization", f"Bearer {made.secret}"),)
+
+    def by(self, call: Callable[..., Message]) -> Callable[[object], Message]:
+        """That method, called by her."""
+        return lambda message: call(message, metadata=self._metadata)
+
+    def submit(self, lab: QuickLab, *tags: str) -> bytes:
+        details = self.by(lab.lab.SubmitJob)(request(lab, tags=tags))
+        return bytes(details.summary.job.id.raw)  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def alice(lab: QuickLab) -> Alice:
+    return Alice(lab)
+
+
+def test_a_user_lists_his_own_jobs_and_an_admin_all(lab: QuickLab, alice: Alice) -> None:
+    foreign, own = submit(lab, "shared"), alice.submit(lab, "shared")
+
+    def hers(user: str = "") -> list[bytes]:
+        wanted = lab_pb2.ListJobsRequest(tags=["shared"], user=user)
+        return ids(alice.by(lab.lab.ListJobs)(wanted).jobs)  # type: ignore[attr-defined]
+
+    assert hers() == hers(user="alice") == [own]
+    assert listed(lab, tags=["shared"]) == [own, foreign.id.raw]
+    assert listed(lab, tags=["shared"], user="alice") == [own]
+    for name in ("root", "nobody knows"):
+        assert refusal(alice.by(lab.lab.ListJobs), lab_pb2.ListJobsRequest(user=name)) == (
+            grpc.StatusCode.PERMISSION_DENIED,
+            "permission_denied",
+        )
+
+
+def test_somebody_elses_job_is_answered_like_one_that_is_not(lab: QuickLab, alice: Alice) -> None:
+    foreign = submit(lab)
+    lab.wait_for(foreign)
+
+    def answers(job_id: iqm.Uuid) -> list[tuple[grpc.StatusCode, str]]:
+        wanted = iqm.JobLookupV1(id=job_id)
+        calls: list[tuple[Callable[..., Message], Message]] = [
+            (lab.lab.GetJobDetails, wanted),
+            (lab.lab.DeleteJob, wanted),
+            (lab.lab.ReleaseJob, wanted),
+            (lab.lab.HoldJob, lab_pb2.HoldJobRequest(id=job_id)),
+            (lab.lab.SetPriority, lab_pb2.SetPriorityRequest(id=job_id)),
+            (lab.lab.SetTags, lab_pb2.SetTagsRequest(id=job_id, tags=["mine"])),
+        ]
+        return [refusal(alice.by(call), message) for call, message in calls]
+
+    unknown = iqm.Uuid(raw=uuid4().bytes)
+
+    assert answers(foreign.id) == answers(unknown)
+    assert set(answers(unknown)) == {(grpc.StatusCode.NOT_FOUND, "not_found")}
+    assert lab.get(foreign).status == iqm.COMPLETED
+
+
+def test_a_user_gives_no_high_priority(lab: QuickLab, alice: Alice) -> None:
+    denied = (grpc.StatusCode.PERMISSION_DENIED, "permission_denied")
+
+    assert refusal(alice.by(lab.lab.SubmitJob), request(lab, priority=lab_pb2.HIGH)) == denied
+    job_id = iqm.Uuid(raw=alice.submit(lab))
+    wanted = lab_pb2.SetPriorityRequest(id=job_id, priority=lab_pb2.HIGH)
+    assert refusal(alice.by(lab.lab.SetPriority), wanted) == denied
+
+
+def test_what_an_admin_holds_no_user_releases(
+    lab: QuickLab, alice: Alice, blocked: iqm.JobV1
+) -> None:
+    job_id = iqm.Uuid(raw=alice.submit(lab))
+    lab.lab.HoldJob(lab_pb2.HoldJobRequest(id=job_id, note="ask me"))
+
+    wanted = iqm.JobLookupV1(id=job_id)
+
+    assert refusal(alice.by(lab.lab.ReleaseJob), wanted)[1] == "permission_denied"
+    lab.lab.ReleaseJob(wanted)
+
+
+def test_keys_are_per_user(lab: QuickLab, alice: Alice) -> None:
+    wanted = request(lab, key="the same")
+
+    mine = lab.lab.SubmitJob(wanted)
+    hers = alice.by(lab.lab.SubmitJob)(wanted)
+
+    assert hers.summary.job.id != mine.summary.job.id  # type: ignore[attr-defined]
+
+
+# ---- audit
+
+
+def test_every_deed_is_in_the_audit(lab: QuickLab) -> None:
+    job = submit(lab, s=0.0)
+    lab.wait_for(job)
+    lab.lab.SetTags(lab_pb2.SetTagsRequest(id=job.id, tags=["b", "a"]))
+    lab.lab.DeleteJob(lookup(job))
+
+    lines = list(lab.lab.ReadAudit(lab_pb2.ReadAuditRequest(object=str(UUID(bytes=job.id.raw)))))
+
+    assert [line.action for line in lines] == ["job.submit", "job.tags", "job.delete"]
+    assert json.loads(lines[1].details) == {"tags": "a, b"}
+    assert json.loads(lines[2].details)["state"] == "COMPLETED"
