@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,17 +16,24 @@ S_NS = 1_000_000_000
 ON_TIME_S = 2.0
 HOUR_S = 3600.0
 
+Metadata = tuple[tuple[str, str], ...]
+
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     made = QuickLab(tmp_path_factory.mktemp("lab"))
     with made.edit("idle_release_min = 10.0", "idle_release_min = 0.01") as lab:
-        add_user(lab, "bob")
         yield lab
 
 
+@pytest.fixture(scope="module")
+def bob(running: QuickLab) -> Metadata:
+    """A user; those who run the tests are admins."""
+    return add_user(running, "bob")
+
+
 @pytest.fixture
-def lab(running: QuickLab) -> Iterator[QuickLab]:
+def lab(running: QuickLab, bob: Metadata) -> Iterator[QuickLab]:
     """A lab without slots and jobs, before and after."""
     yield running
     for slot in slots(running):
@@ -37,11 +43,11 @@ def lab(running: QuickLab) -> Iterator[QuickLab]:
             running.jobs.CancelJobV1(iqm.JobLookupV1(id=summary.job.id))
 
 
-def add_user(lab: QuickLab, name: str) -> None:
-    db = sqlite3.connect(lab.state / "labd.db", timeout=10)
-    with db:
-        db.execute("INSERT INTO users (name, role, created_at_ns) VALUES (?, 'user', 0)", (name,))
-    db.close()
+def add_user(lab: QuickLab, name: str, role: str = "USER") -> Metadata:
+    """A user, and what his calls carry."""
+    lab.lab.PutUser(lab_pb2.PutUserRequest(name=name, role=role))
+    secret = lab.lab.CreateToken(lab_pb2.CreateTokenRequest(user=name)).secret
+    return (("authorization", f"Bearer {secret}"),)
 
 
 def ahead(seconds: float) -> Timestamp:
@@ -65,15 +71,19 @@ def book(
     return slot
 
 
-def slots(lab: QuickLab) -> list[lab_pb2.Timeslot]:
-    return list(lab.lab.ListTimeslots(lab_pb2.ListTimeslotsRequest(alias="star5")).timeslots)
+def slots(lab: QuickLab, by: Metadata = ()) -> list[lab_pb2.Timeslot]:
+    request = lab_pb2.ListTimeslotsRequest(alias="star5")
+    return list(lab.lab.ListTimeslots(request, metadata=by).timeslots)
 
 
-def submit(lab: QuickLab, *, use_timeslot: bool = False, seconds: float = 0.0) -> iqm.JobV1:
+def submit(
+    lab: QuickLab, *, use_timeslot: bool = False, seconds: float = 0.0, by: Metadata = ()
+) -> iqm.JobV1:
     job: iqm.JobV1 = lab.jobs.SubmitJobV1(
         iqm.SubmitJobRequestV1(
             qc_id=lab.qc_id, type=iqm.PULSE, payload=payload(s=seconds), use_timeslot=use_timeslot
-        )
+        ),
+        metadata=by,
     )
     return job
 
@@ -177,6 +187,22 @@ def test_slots_and_their_jobs_survive_a_kill(lab: QuickLab) -> None:
     assert 0.0 <= started_after_s(lab, job, slot.start) <= ON_TIME_S
 
 
+def test_in_his_slot_the_owner_goes_before_those_who_came_first(
+    lab: QuickLab, bob: Metadata
+) -> None:
+    blocker = submit(lab, seconds=0.5)
+    lab.wait_for(blocker, iqm.EXECUTING)
+    strangers = submit(lab)
+    book(lab, None, HOUR_S, "bob")
+    free = submit(lab, by=bob)
+    booked = submit(lab, use_timeslot=True, by=bob)
+
+    final = [lab.wait_for(job) for job in (booked, free, strangers)]
+
+    starts_ns = [job.execution_started_at.ToNanoseconds() for job in final]
+    assert starts_ns == sorted(starts_ns)
+
+
 # ---- booking
 
 
@@ -213,6 +239,36 @@ def test_times_that_make_no_slot_are_refused(
     assert sentence in details
 
 
+@pytest.mark.parametrize("role", ["USER", "OPERATOR"])
+def test_booking_and_changing_are_for_admins(lab: QuickLab, role: str) -> None:
+    by = add_user(lab, f"one-{role.lower()}", role)
+    slot = book(lab, HOUR_S, 2 * HOUR_S)
+    booking = lab_pb2.BookTimeslotRequest(alias="star5", end=ahead(HOUR_S))
+    change = lab_pb2.ChangeTimeslotRequest(id=slot.id, note="mine")
+
+    answers = [
+        refused(lambda: lab.lab.BookTimeslot(booking, metadata=by)),
+        refused(lambda: lab.lab.ChangeTimeslot(change, metadata=by)),
+    ]
+
+    assert {answer[:2] for answer in answers} == {("PERMISSION_DENIED", "permission_denied")}
+    assert slots(lab) == [slot]
+
+
+def test_a_slot_is_cancelled_by_its_owner_or_an_admin_and_by_nobody_else(
+    lab: QuickLab, bob: Metadata
+) -> None:
+    mine = lab_pb2.CancelTimeslotRequest(id=book(lab, HOUR_S, 2 * HOUR_S).id)
+    his = lab_pb2.CancelTimeslotRequest(id=book(lab, 3 * HOUR_S, 4 * HOUR_S, "bob").id)
+
+    denied = refused(lambda: lab.lab.CancelTimeslot(mine, metadata=bob))
+    lab.lab.CancelTimeslot(his, metadata=bob)
+
+    assert denied[0] == "PERMISSION_DENIED"
+    assert "may not cancel somebody else's timeslot" in denied[2]
+    assert [slot.id for slot in slots(lab)] == [mine.id]
+
+
 def test_notes_are_lines(lab: QuickLab) -> None:
     code, _, sentence = refused(lambda: book(lab, None, HOUR_S, note="two\nlines"))
 
@@ -229,6 +285,22 @@ def test_slots_of_unknown_users_and_machines_are_not_found(lab: QuickLab) -> Non
         refused(lambda: lab.lab.ListTimeslots(lab_pb2.ListTimeslotsRequest(alias="no")))[0]
         == "NOT_FOUND"
     )
+
+
+def test_owners_are_shown_unless_the_lab_hides_them_from_users(tmp_path: Path) -> None:
+    with QuickLab(tmp_path).edit("show_owners = true", "show_owners = false") as lab:
+        bob, olga = add_user(lab, "bob"), add_user(lab, "olga", "OPERATOR")
+        add_user(lab, "alice")
+        book(lab, HOUR_S, 2 * HOUR_S, "alice", "secret plan")
+        book(lab, 3 * HOUR_S, 4 * HOUR_S, "bob", "tune-up")
+
+        seen = {
+            name: [(slot.user, slot.note, slot.is_own) for slot in slots(lab, by)]
+            for name, by in (("bob", bob), ("olga", olga))
+        }
+
+        assert seen["bob"] == [("", "", False), ("bob", "tune-up", True)]
+        assert seen["olga"] == [("alice", "secret plan", False), ("bob", "tune-up", False)]
 
 
 # ---- at the door
