@@ -45,7 +45,8 @@ def resolved(client: Client, text: str) -> UUID:
     except ValueError:
         pass
     if text == "last":
-        newest = client.job_page(JobFilter(alias=client.alias), limit=1).jobs
+        mine = JobFilter(alias=client.alias, user=client.people.who_am_i().user.name)
+        newest = client.job_page(mine, limit=1).jobs
         return newest[0].id if newest else no_such("job", text, "you have handed in none yet")
     demand_end(text, "job", "its id, the end of one, or 'last'")
     ids = [job.id for job in client.jobs(_N_SEARCHED)]
