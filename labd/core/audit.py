@@ -106,21 +106,14 @@ class BadLine:
 
 def line_hash(line: AuditLine) -> bytes:
     """The hash that the line must have, by the rule at the top of this file."""
-    fields = (
-        str(line.number),
-        str(line.at_ns),
-        line.user,
-        line.credential,
-        line.origin,
-        line.action,
-        line.object,
-        line.details,
-    )
-    digest = hashlib.sha256(line.previous_hash)
-    for text in fields:
-        data = text.encode()
-        digest.update(b"%d:%b," % (len(data), data))
-    return digest.digest()
+    texts = (line.user, line.credential, line.origin, line.action, line.object, line.details)
+    return _hash(line.previous_hash, line.number, line.at_ns, texts)
+
+
+def _hash(previous: bytes, number: int, at_ns: int, texts: tuple[str, ...]) -> bytes:
+    fields = (b"%d" % number, b"%d" % at_ns, *map(str.encode, texts))
+    sealed = [b"%d:%b," % (len(data), data) for data in fields]
+    return hashlib.sha256(b"".join((previous, *sealed))).digest()
 
 
 def seal(entries: Sequence[AuditEntry], head: Head, at_ns: int) -> tuple[AuditLine, ...]:
@@ -129,44 +122,38 @@ def seal(entries: Sequence[AuditEntry], head: Head, at_ns: int) -> tuple[AuditLi
     number, previous = head.number, head.hash
     for entry in entries:
         number += 1
-        line = _sealed(entry, number, at_ns, previous)
-        previous = line.hash
-        lines.append(line)
+        texts = (
+            _fitted(entry.user),
+            _fitted(entry.credential),
+            _fitted(entry.origin),
+            entry.action,
+            _fitted(entry.object),
+            _details_text(entry.details),
+        )
+        hash = _hash(previous, number, at_ns, texts)
+        lines.append(AuditLine(number, at_ns, *texts, previous, hash))
+        previous = hash
     return tuple(lines)
 
 
-def _sealed(entry: AuditEntry, number: int, at_ns: int, previous: bytes) -> AuditLine:
-    def line(hash: bytes) -> AuditLine:
-        return AuditLine(
-            number=number,
-            at_ns=at_ns,
-            user=_shortened(entry.user),
-            credential=_shortened(entry.credential),
-            origin=_shortened(entry.origin),
-            action=entry.action,
-            object=_shortened(entry.object),
-            details=_details_text(entry.details),
-            previous_hash=previous,
-            hash=hash,
-        )
-
-    return line(line_hash(line(NO_HASH)))
+_write_json = json.JSONEncoder(sort_keys=True).encode
 
 
 def _details_text(details: Mapping[str, JsonScalar]) -> str:
-    return json.dumps({key: _writable(value) for key, value in details.items()}, sort_keys=True)
+    return _write_json({key: _writable(value) for key, value in details.items()})
 
 
 def _writable(value: JsonScalar) -> JsonScalar:
     """JSON has no infinities, and a line has no room for a book."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    return _shortened(value) if isinstance(value, str) else value
+    return _fitted(value) if isinstance(value, str) else value
 
 
-def _shortened(text: str) -> str:
+def _fitted(text: str) -> str:
     """What UTF-8 cannot hold becomes a question mark; too long a text ends in dots."""
-    text = text.encode(errors="replace").decode()
+    if not text.isascii():
+        text = text.encode(errors="replace").decode()
     return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 4]} ..."
 
 
