@@ -202,6 +202,8 @@ class _Compiler:
         n_cycles = self._options.active_reset_cycles
         if n_cycles is None:
             return [self._maker.relax(qubits)] if self._library.has_reset_by_waiting() else []
+        if n_cycles < 1:
+            return []
         return [self._maker.flip(qubits)] * min(n_cycles, MAX_RESET_CYCLES)
 
     def _placed(
