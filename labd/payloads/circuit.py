@@ -29,9 +29,16 @@ from labd.core.circuit import (
     X,
     Y,
 )
+from labd.core.circuit_compile import compile_circuits
+from labd.core.circuit_layout import circuit_layout
+from labd.core.circuit_results import ReadoutMap
+from labd.core.circuit_station import CircuitStation
+from labd.core.compile import PulseJob, compile_sweep
 from labd.core.compile_findings import MAX_SEGMENTS, Findings, short
 from labd.core.errors import InvalidPayload, Problem
+from labd.core.rig import RigModule
 from labd.payloads.circuit_instructions import Instruction, read_instruction
+from labd.payloads.sweep import Summary
 
 MAX_SHOTS = 2**31 - 1
 _QIR_MARKS = ("; ModuleID", "source_filename", "define ", "%Qubit", "declare void @__quantum__")
@@ -98,6 +105,43 @@ class _Job(_Model):
     active_reset_cycles: Annotated[int, Field(ge=0)] | None = None
     dd_mode: Literal["disabled", "enabled"] = "disabled"
     dd_strategy: _Strategy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPayload:
+    """A circuit job as a pulse job, and how its bits map back."""
+
+    job: PulseJob
+    readout: ReadoutMap
+    result_bytes: int
+
+
+def compile_payload(
+    payload: bytes, station: CircuitStation, sweep_id: str, *, max_result_bytes: int
+) -> CompiledPayload:
+    """What the rig plays for a payload. Raises InvalidPayload with all mistakes."""
+    read = read_circuits(payload, station.chip.qubits)
+    compiled = compile_circuits(read.job, station, sweep_id)
+    n_bytes = circuit_layout(compiled.readout, read.job.n_shots).n_bytes
+    if n_bytes > max_result_bytes:
+        what = f"their result has {n_bytes} bytes; the limit is {max_result_bytes}"
+        raise InvalidPayload((Problem("circuits", what),))
+    job = compile_sweep(
+        compiled.sweep, station.wiring, station.limits, max_result_bytes=max_result_bytes
+    )
+    return CompiledPayload(job, compiled.readout, n_bytes)
+
+
+def check_circuits(
+    payload: bytes, station: CircuitStation, rig: RigModule, *, max_result_bytes: int
+) -> Summary:
+    """Whether the rack can execute the payload. Raises InvalidPayload with all mistakes."""
+    compiled = compile_payload(payload, station, "", max_result_bytes=max_result_bytes)
+    job = compiled.job
+    problems = tuple(rig.check(job.program, station.wiring))
+    if problems:
+        raise InvalidPayload(problems)
+    return Summary(shots=job.n_shots, circuits=job.n_segments)
 
 
 def read_circuits(payload: bytes, qubits: Sequence[str]) -> CircuitPayload:
