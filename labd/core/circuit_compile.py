@@ -72,19 +72,20 @@ def compile_circuits(job: CircuitJob, station: CircuitStation, sweep_id: str) ->
     compiler = _Compiler(job.options, station, findings)
     _check_job(job, station, compiler.qubits, findings)
     distinct: dict[tuple[Gate, ...], _Segment | None] = {}
-    compiled = []
+    segments: list[_Segment] = []
+    n_references = 0
     for index, circuit in enumerate(job.circuits[:MAX_SEGMENTS]):
         if circuit.instructions not in distinct:
             where = f"circuit {index} ({short(circuit.name)})"
             distinct[circuit.instructions] = compiler.compile(circuit, where)
-        compiled.append(distinct[circuit.instructions])
-    segments = [segment for segment in compiled if segment is not None]
-    n_references = sum(row.size for segment in segments for row in segment.rows.values())
-    if n_references > MAX_REFERENCES:
-        findings.add(
-            "circuits",
-            f"they need {n_references} instructions in all; the limit is {MAX_REFERENCES}",
-        )
+        segment = distinct[circuit.instructions]
+        if segment is not None:
+            segments.append(segment)
+            n_references += sum(row.size for row in segment.rows.values())
+        if n_references > MAX_REFERENCES:
+            what = f"up to circuit {index} they need {n_references} instructions"
+            findings.add("circuits", f"{what}; the limit is {MAX_REFERENCES} in all")
+            break
     if findings:
         raise InvalidPayload(findings.problems())
     named = zip((circuit.name for circuit in job.circuits), segments, strict=True)

@@ -130,7 +130,8 @@ class Timeline:
         end = start
         for name, duration, instruction in triggers:
             self.pulses[name].append((start, duration, instruction))
-            end = max(end, start + self.rack.on_grid(duration))
+            channel = self.rack.wiring.channels[name]
+            end = max(end, start + self.rack.occupied(duration, channel))
         for name in channels:
             self._line_ready[name] = end
         for entry in entries.values():

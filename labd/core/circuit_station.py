@@ -96,6 +96,15 @@ class Rack:
         """The first multiple of the grid from n_samples on."""
         return -(-n_samples // self.grid_samples) * self.grid_samples
 
+    def occupied(self, duration_samples: int, channel: ControllerChannel) -> int:
+        """How long a channel is taken by an instruction: up to the grid, and if that leaves a rest
+        which is too short for silence of its own, further on.
+        """
+        n_samples = self.on_grid(duration_samples)
+        if 0 < n_samples - duration_samples < channel.min_samples:
+            n_samples = self.on_grid(duration_samples + channel.min_samples)
+        return n_samples
+
     def seconds(self, n_samples: int) -> float:
         """How long so many samples take."""
         return n_samples / self.rate_hz

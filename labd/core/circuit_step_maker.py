@@ -60,7 +60,7 @@ class StepMaker:
             )
             for pulse in prx.pulses(*rotation)
         )
-        n_samples = self._rack.on_grid(prx.n_samples * len(pulses))
+        n_samples = self._rack.occupied(prx.n_samples * len(pulses), prx.channel)
         return Rotate(qubit, prx.channel.name, pulses, n_samples)
 
     def entangle(
@@ -71,18 +71,19 @@ class StepMaker:
         if isinstance(cz, Refused):
             return cz
         flux = []
+        occupied = 0
         for pulse in cz.flux:
             tables = self._tables.of(pulse.channel)
             n_samples = pulse.waveform.n_samples
             operation = pulse.operation(tables.waveform(pulse.waveform))
             flux.append((pulse.channel.name, n_samples, tables.instruction(n_samples, operation)))
+            occupied = max(occupied, self._rack.occupied(n_samples, pulse.channel))
         frames = []
         for qubit, angle_rad in cz.rz_rad:
             drive = self._rack.drive(qubit)
             if drive is not None and angle_rad != 0:
                 frames.append((drive.name, -angle_rad))
-        n_samples = self._rack.on_grid(cz.n_samples)
-        return Entangle(cz.qubits, tuple(flux), tuple(frames), n_samples)
+        return Entangle(cz.qubits, tuple(flux), tuple(frames), occupied)
 
     def branch(
         self,

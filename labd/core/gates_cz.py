@@ -44,7 +44,6 @@ class CalibratedCz:
     """A calibrated gate. qubits: its locus. rz_rad: by qubit, of the locus and of others."""
 
     qubits: tuple[str, str]
-    n_samples: int
     flux: tuple[FluxPulse, ...]
     rz_rad: tuple[tuple[str, float], ...]
 
@@ -104,8 +103,7 @@ def read_cz(
         elif qubit not in angles:
             angles[qubit] = data.number(f"rz.{qubit}")
     flux = tuple(pulse for pulse in pulses if pulse is not None)
-    n_samples = max((pulse.waveform.n_samples for pulse in flux), default=0)
-    return CalibratedCz(qubits, n_samples, flux, tuple(angles.items()))
+    return CalibratedCz(qubits, flux, tuple(angles.items()))
 
 
 def _flux_pulse(

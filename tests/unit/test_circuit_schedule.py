@@ -12,6 +12,7 @@ from circuit_support import (
     CHIP,
     FEEDBACK_STATION,
     HALF,
+    OBSERVATIONS,
     STATION,
     bell,
     circuit,
@@ -32,6 +33,7 @@ from labd.core.circuit import (
     Circuit,
     CircuitOptions,
     Cz,
+    DecouplingStrategy,
     Delay,
     Gate,
     Heralding,
@@ -229,6 +231,29 @@ def test_a_spectators_correction_is_applied_once_and_only_after_the_gate() -> No
     assert turns(later, "QB2") == [(80, -0.25)]
 
 
+def test_corrections_count_from_their_gates_time_and_not_from_their_place_in_the_circuit() -> None:
+    pairs = {"TC-1-3": ("QB1", "QB3"), "TC-2-3": ("QB2", "QB4")}
+    path = "gates.cz.crf.QB2__QB4"
+    changes = {
+        f"{path}.{name}": OBSERVATIONS[f"gates.cz.crf.QB1__QB3.{name}"]
+        for name in ("duration", "coupler.full_width", "coupler.rise_time", "coupler.amplitude")
+    }
+    changes |= {f"{path}.rz.QB2": 0.0, f"{path}.rz.QB4": 0.0, f"{path}.rz.QB5": 0.5}
+    station = with_observations({**changes, "gates.cz.crf.QB1__QB3.rz.QB5": 0.25})
+    station = replace(station, chip=replace(CHIP, couplers=pairs))
+
+    compiled = bare(
+        *[flip("QB5")] * 5,
+        *[flip("QB2")] * 3,
+        Cz(("QB2", "QB4")),
+        Cz(("QB1", "QB3")),
+        Measure(("QB5",), "m"),
+        station=station,
+    )
+
+    assert turns(compiled, "QB5") == [(0, -0.25), (240, -0.5)]
+
+
 def turns(compiled: CompiledCircuits, qubit: str) -> list[tuple[int, float]]:
     """Frame turns of a drive channel and the end of what was played before them."""
     channel = f"{qubit}__drive.awg"
@@ -281,7 +306,14 @@ def on_grids(grids: Mapping[str, tuple[int, int]]) -> CircuitStation:
 @given(st.integers(0, 2**32 - 1))
 def test_every_channel_plays_on_its_own_grid(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    station = on_grids(GRIDS)
+    station = with_observations(
+        {
+            "gates.prx.drag_crf.QB1.duration": 30e-9,
+            "gates.prx.drag_crf.QB2.duration": 36e-9,
+            "gates.cz.crf.QB1__QB3.duration": 56e-9,
+        },
+        on_grids(GRIDS),
+    )
     gates: list[Gate] = []
     for _ in range(25):
         qubit = str(rng.choice(CHIP.qubits))
@@ -292,7 +324,9 @@ def test_every_channel_plays_on_its_own_grid(seed: int) -> None:
         chosen.append(Measure((qubit,), f"m{len(gates)}"))
         gates.append(chosen[int(rng.integers(len(chosen)))])
 
-    compiled = compiled_circuits(circuit(*gates, Measure(("QB1",), "end")), station, BARE)
+    options = replace(BARE, decoupling=DecouplingStrategy() if seed % 2 else None)
+
+    compiled = compiled_circuits(circuit(*gates, Measure(("QB1",), "end")), station, options)
 
     pulse_job(compiled, station.wiring)  # refuses what is off a channel's grid or below its minimum
     for name in compiled.sweep.playlist.channels:
