@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from labd.core.compile_findings import MAX_WAVEFORM_SAMPLES
 from labd.core.observations import Observations
 from labd.core.rig import RigLimits
 from labd.core.station_description import Chip
@@ -17,6 +18,7 @@ from labd.core.wiring import ChannelKind, ControllerChannel, Wiring
 # Durations are meant to be on the grid when they are this close to it, in samples: 4e-8 s * 2e9 Hz
 # is 80.00000000000001.
 _TOLERANCE_SAMPLES = 0.005
+_FOREVER_SAMPLES = 2.0**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class Rack:
 
     def rounded_up(self, duration_s: float) -> int:
         """Samples of at least this long, on the grid."""
-        return self.on_grid(math.ceil(duration_s * self.rate_hz - _TOLERANCE_SAMPLES))
+        exact = min(duration_s * self.rate_hz, _FOREVER_SAMPLES)
+        return self.on_grid(math.ceil(exact - _TOLERANCE_SAMPLES))
 
     def idle_samples(self, duration_s: float) -> int:
         """Samples of idling for at least this long that every channel can play; 0 stays 0."""
@@ -112,9 +115,34 @@ class Rack:
 
 def whole_samples(duration_s: float, rate_hz: float) -> int | None:
     """A duration in samples; None where it is no whole number of them."""
-    exact = duration_s * rate_hz
+    exact = min(duration_s * rate_hz, _FOREVER_SAMPLES)
     n_samples = round(exact)
     return n_samples if abs(exact - n_samples) <= _TOLERANCE_SAMPLES else None
+
+
+def window_samples(
+    duration_s: float, channel: ControllerChannel, name: str, mistakes: list[str]
+) -> int:
+    """A duration of a waveform in samples, wherever it ends; 1 and a mistake where it has none."""
+    n_samples = whole_samples(duration_s, channel.sample_rate_hz)
+    exact = duration_s * channel.sample_rate_hz
+    if exact > MAX_WAVEFORM_SAMPLES:
+        mistakes.append(_too_long(name, duration_s, exact))
+        return 1
+    if n_samples is None or n_samples < 1:
+        mistakes.append(
+            f"{name} is {duration_s:.12g} s, {exact:.9g} samples of {channel.name}; "
+            "it is a whole number of at least 1"
+        )
+        return 1
+    return n_samples
+
+
+def _too_long(name: str, duration_s: float, exact: float) -> str:
+    return (
+        f"{name} is {duration_s:.6g} s, {exact:.6g} samples; "
+        f"a pulse has at most {MAX_WAVEFORM_SAMPLES}"
+    )
 
 
 def instruction_samples(
@@ -124,6 +152,9 @@ def instruction_samples(
     n_samples = whole_samples(duration_s, channel.sample_rate_hz)
     exact = duration_s * channel.sample_rate_hz
     step, least = channel.granularity_samples, channel.min_samples
+    if exact > MAX_WAVEFORM_SAMPLES:
+        mistakes.append(_too_long(name, duration_s, exact))
+        return 0
     if n_samples is None or n_samples % step or n_samples < least:
         mistakes.append(
             f"{name} is {duration_s:.12g} s, {exact:.9g} samples of {channel.name}; "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labd.core.circuit_station import Rack, whole_samples
+from labd.core.circuit_station import Rack, window_samples
 from labd.core.observations import GateData
 from labd.core.playlist import IQPulse
 from labd.core.waveforms import Constant, Samples, Waveform
@@ -51,12 +51,18 @@ def read_measurement(
     data: GateData, qubit: str, channel: ControllerChannel, center_hz: float, rack: Rack
 ) -> CalibratedMeasurement:
     """The calibrated readout; what is wrong with it is in data.mistakes afterwards."""
-    n_probe = _samples(data, "duration", channel, least=1)
-    n_weights = _samples(data, "integration_length", channel, least=1)
-    delay = round(data.number("acquisition_delay") * channel.sample_rate_hz)
-    if delay < 0:
-        data.mistakes.append(f"{data.path}.acquisition_delay is negative")
-        delay = 0
+    n_probe, n_weights = (
+        window_samples(data.number(name), channel, f"{data.path}.{name}", data.mistakes)
+        for name in ("duration", "integration_length")
+    )
+    delay_s = data.number("acquisition_delay")
+    if not 0 <= delay_s <= rack.limits.max_segment_s:
+        data.mistakes.append(
+            f"{data.path}.acquisition_delay is {delay_s:g} s; "
+            f"it is between 0 and {rack.limits.max_segment_s:g} s"
+        )
+        delay_s = 0.0
+    delay = round(delay_s * channel.sample_rate_hz)
     cycles = (data.number("frequency") - center_hz) / channel.sample_rate_hz
     kind = data.text("acquisition_type", "threshold")
     if kind != "threshold":
@@ -96,15 +102,3 @@ def _weights(data: GateData, n_samples: int, cycles: float) -> Tone:
             )
     shapes = [Waveform(max(wave.size, 1), Samples(wave)) for wave in (wave_i, wave_q)]
     return Tone(shapes[0], shapes[1], 1.0, 1.0, 0.0, cycles)
-
-
-def _samples(data: GateData, name: str, channel: ControllerChannel, *, least: int) -> int:
-    duration_s = data.number(name)
-    n_samples = whole_samples(duration_s, channel.sample_rate_hz)
-    if n_samples is None or n_samples < least:
-        data.mistakes.append(
-            f"{data.path}.{name} is {duration_s:.12g} s, {duration_s * channel.sample_rate_hz:.9g} "
-            f"samples of {channel.name}; it is a whole number of at least {least}"
-        )
-        return least
-    return n_samples
