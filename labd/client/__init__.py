@@ -18,7 +18,6 @@ from labd.client.envelopes import (
     Envelope,
     Gaussian,
     TruncatedGaussian,
-    cosine_derivative,
 )
 from labd.client.errors import (
     ClientError,
@@ -37,6 +36,7 @@ from labd.client.shape import Acquired, Axis, Method, ResultShape
 from labd.client.tables import Grid, Readout, TimeTrace
 from labd.client.values import CalibrationSet, Job, Progress, QuantumComputer, Rack
 from labd.core.jobs import JobState, JobType
+from labd.core.waveforms import cosine_derivative
 
 __all__ = [
     "Acquired",

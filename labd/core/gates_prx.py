@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from labd.core.circuit_station import instruction_samples
 from labd.core.observations import GateData
 from labd.core.waveforms import (
@@ -20,6 +18,7 @@ from labd.core.waveforms import (
     TruncatedGaussian,
     TruncatedGaussianDerivative,
     Waveform,
+    cosine_derivative,
 )
 from labd.core.wiring import ControllerChannel
 
@@ -95,8 +94,10 @@ def read_prx(data: GateData, implementation: str, channel: ControllerChannel) ->
     for name, value in zip(("amplitude_i", "amplitude_q"), amplitudes, strict=True):
         if abs(value) > 1:
             data.mistakes.append(f"{data.path}.{name} is {value:g}; amplitudes are within ±1")
-    if width <= 0 and not data.mistakes:
-        data.mistakes.append(f"{data.path}.full_width is {width * windows:g} s; it is above 0")
+    if width <= 0:
+        if not data.mistakes:
+            data.mistakes.append(f"{data.path}.full_width is {width * windows:g} s; it is above 0")
+        width = 1.0
     wave_i, wave_q = _waves(implementation, max(n_samples, 1), width, offset)
     is_half_pi = implementation.endswith("_sx")
     before = data.number("rz_before", 0.0) if is_half_pi else 0.0
@@ -118,7 +119,7 @@ def _waves(
     implementation: str, n_samples: int, width: float, offset: float
 ) -> tuple[Waveform, Waveform]:
     if implementation.startswith("drag_crf"):
-        derivative = cosine_derivative(n_samples, width, offset)
+        derivative = Samples(cosine_derivative(n_samples, width, offset))
         return (
             Waveform(n_samples, CosineRiseFall(width, offset, width / 2)),
             Waveform(n_samples, derivative),
@@ -127,15 +128,6 @@ def _waves(
         Waveform(n_samples, TruncatedGaussian(width, offset)),
         Waveform(n_samples, TruncatedGaussianDerivative(width, offset)),
     )
-
-
-def cosine_derivative(n_samples: int, full_width: float, center_offset: float) -> Samples:
-    """The derivative of a raised cosine without plateau, peak 1; parameters in windows."""
-    u = (np.arange(n_samples) + 0.5) / n_samples - 0.5 - center_offset
-    inside = np.abs(u) <= full_width / 2
-    wave = np.where(inside, -np.sin(2 * np.pi * u / (full_width or 1.0)), 0.0)
-    wave.flags.writeable = False
-    return Samples(wave)
 
 
 def _wrapped(angle: float) -> float:
