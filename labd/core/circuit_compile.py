@@ -138,7 +138,8 @@ class _Compiler:
         self._reader = CircuitReader(
             self._maker, options.qubit_mapping, options.measured_qubits, findings
         )
-        self._triggers = TriggerMaker(library.rack, self.tables)
+        record_samples = library.longest_record_samples()
+        self._triggers = TriggerMaker(library.rack, self.tables, record_samples)
         strategy = options.decoupling
         self._decoupler = None if strategy is None else Decoupler(strategy, self._maker)
         self._measurable = library.measurable_qubits()

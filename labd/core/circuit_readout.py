@@ -19,12 +19,21 @@ from labd.core.playlist import (
 
 
 class TriggerMaker:
-    """Makes the triggers of one job; the same readout is the same trigger."""
+    """Makes the triggers of one job; the same readout is the same trigger.
 
-    def __init__(self, rack: Rack, tables: PlaylistTables) -> None:
+    record_samples: what the digitizer records of each.
+    """
+
+    def __init__(self, rack: Rack, tables: PlaylistTables, record_samples: int) -> None:
         self._rack = rack
+        self._record_samples = record_samples
         self._tables = tables
         self._known: dict[tuple[ReadEntry, ...], tuple[tuple[str, int, int], ...]] = {}
+
+    def spacing_samples(self, channel: str) -> int:
+        """How long after a trigger the digitizer is ready for the next one, on the grid."""
+        readout = self._rack.wiring.readouts[channel]
+        return self._rack.on_grid(self._record_samples + readout.rearm_samples)
 
     def triggers(self, entries: tuple[ReadEntry, ...]) -> tuple[tuple[str, int, int], ...]:
         """Channel, duration and instruction of the trigger on each probe line that is read."""

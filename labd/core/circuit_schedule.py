@@ -65,9 +65,8 @@ class Timeline:
 
     @property
     def end_samples(self) -> int:
-        """When everything is over."""
-        ends = (*self._ready.values(), *self._line_ready.values())
-        return max(ends, default=self.start_samples)
+        """When everything on the qubits is over."""
+        return max(self._ready.values(), default=self.start_samples)
 
     def begin(self, pause_samples: int) -> None:
         """What was placed so far came before the circuit, which begins after a pause."""
@@ -75,7 +74,6 @@ class Timeline:
         end = self.end_samples
         self.start_samples = end + pause_samples if end else 0
         self._ready.clear()
-        self._line_ready.clear()
         self.spans.clear()
 
     def finish(self) -> None:
@@ -133,7 +131,7 @@ class Timeline:
             channel = self.rack.wiring.channels[name]
             end = max(end, start + self.rack.occupied(duration, channel))
         for name in channels:
-            self._line_ready[name] = end
+            self._line_ready[name] = max(end, start + self._triggers.spacing_samples(name))
         for entry in entries.values():
             if entry.feedback_label:
                 self._bit_ready[entry.qubit] = end

@@ -101,6 +101,20 @@ class GateLibrary:
         )
         return frozenset(named) & self.rack.qubits
 
+    def longest_record_samples(self) -> int:
+        """From the earliest start of any qubit's window to the latest end.
+
+        All readouts of a job share one record window; this one holds any of them.
+        """
+        found = [
+            self.measurement(qubit, is_final=is_final)
+            for qubit in self.measurable_qubits()
+            for is_final in (False, True)
+        ]
+        sound = [each for each in found if not isinstance(each, Refused)]
+        ends = [each.delay_samples + each.weights.wave_i.n_samples for each in sound]
+        return max(ends, default=0) - min((each.delay_samples for each in sound), default=0)
+
     def has_reset_by_waiting(self) -> bool:
         """Whether the set says of any qubit how long it takes to relax."""
         return bool(self._calibrated.loci(*_RESET))

@@ -132,6 +132,24 @@ def test_readouts_wait_to_be_merged_until_a_qubit_of_theirs_is_needed() -> None:
     assert drive(compiled, "QB1") == [(80 + TRIGGER, 160 + TRIGGER)]
 
 
+def test_readouts_are_as_far_apart_as_the_digitizer_needs() -> None:
+    slow = replace(WIRING.readouts[READOUT], rearm_samples=3000)
+    station = replace(STATION, wiring=replace(WIRING, readouts={READOUT: slow}))
+
+    compiled = bare(
+        Measure(("QB1",), "a"),
+        Measure(("QB1",), "b"),
+        flip("QB1"),
+        Measure(("QB1",), "c"),
+        station=station,
+    )
+
+    spacing = 5008
+    assert [start for start, _ in starts(compiled, READOUT)] == [0, spacing, 2 * spacing]
+    assert drive(compiled, "QB1") == [(spacing + TRIGGER, spacing + TRIGGER + 80)]
+    pulse_job(compiled, station.wiring)
+
+
 def test_qubits_that_nobody_asked_for_are_read_too_and_not_returned() -> None:
     compiled = compiled_circuits(circuit(flip("QB2"), Measure(("QB2",), "m")))
 
