@@ -150,8 +150,8 @@ class Timeline:
 
     def _entangle(self, step: Entangle) -> None:
         start = self._start(step.qubits)
-        start = self._fitting(start, [name for name, _, _ in step.flux])
-        for name, duration, instruction in step.flux:
+        start = self._fitting(start, [name for name, _, _ in step.pulses])
+        for name, duration, instruction in step.pulses:
             self.pulses[name].append((start, duration, instruction))
         for name, angle_rad in step.frames:
             self._turn(name, start, angle_rad)

@@ -9,7 +9,8 @@ from labd.core.circuit_steps import Branch, Entangle, Flip, Read, ReadEntry, Rel
 from labd.core.circuit_tables import ChannelTables, PlaylistTables
 from labd.core.gates import GateLibrary, Refused
 from labd.core.gates_prx import CalibratedPrx
-from labd.core.playlist import ConditionalInstruction, IQPulse
+from labd.core.playlist import ConditionalInstruction, IQPulse, Operation, RealPulse
+from labd.core.wiring import ControllerChannel
 
 RESET_KEY = "__reset"
 """Ends the labels of readouts that are only for a reset."""
@@ -70,20 +71,27 @@ class StepMaker:
         cz = self.library.cz(one, other, implementation)
         if isinstance(cz, Refused):
             return cz
-        flux = []
-        occupied = 0
-        for pulse in cz.flux:
-            tables = self._tables.of(pulse.channel)
-            n_samples = pulse.waveform.n_samples
-            operation = pulse.operation(tables.waveform(pulse.waveform))
-            flux.append((pulse.channel.name, n_samples, tables.instruction(n_samples, operation)))
-            occupied = max(occupied, self._rack.occupied(n_samples, pulse.channel))
+        pulses: list[tuple[ControllerChannel, int, Operation]] = []
+        for flux in cz.flux:
+            tables = self._tables.of(flux.channel)
+            real = RealPulse(tables.waveform(flux.waveform), flux.amplitude)
+            pulses.append((flux.channel, flux.waveform.n_samples, real))
+        for stark in cz.stark:
+            tables = self._tables.of(stark.channel)
+            waves = (tables.waveform(stark.wave_i), tables.waveform(stark.wave_q))
+            drive_pulse = IQPulse(*waves, stark.amplitude, stark.amplitude, 0.0, 0.0, 0.0)
+            pulses.append((stark.channel, stark.wave_i.n_samples, drive_pulse))
+        entered = tuple(
+            (channel.name, n_samples, self._tables.of(channel).instruction(n_samples, operation))
+            for channel, n_samples, operation in pulses
+        )
         frames = []
         for qubit, angle_rad in cz.rz_rad:
             drive = self._rack.drive(qubit)
             if drive is not None and angle_rad != 0:
                 frames.append((drive.name, -angle_rad))
-        return Entangle(cz.qubits, tuple(flux), tuple(frames), occupied)
+        occupied = max(self._rack.occupied(length, channel) for channel, length, _ in pulses)
+        return Entangle(cz.qubits, entered, tuple(frames), occupied)
 
     def branch(
         self,

@@ -23,14 +23,14 @@ class Rotate:
 
 @dataclass(frozen=True, slots=True)
 class Entangle:
-    """Flux pulses, and frame turns that count from the step's start on.
+    """Pulses at once on several channels, and frame turns that count from the step's start on.
 
-    flux: (channel, duration, instruction). frames: (drive channel, rad), of the qubits and of
+    pulses: (channel, duration, instruction). frames: (drive channel, rad), of the qubits and of
     spectators.
     """
 
     qubits: tuple[str, str]
-    flux: tuple[tuple[str, int, int], ...]
+    pulses: tuple[tuple[str, int, int], ...]
     frames: tuple[tuple[str, float], ...]
     n_samples: int
 

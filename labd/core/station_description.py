@@ -16,7 +16,17 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json
 
 PREFERRED_IMPLEMENTATIONS = {
     "prx": ("drag_gaussian", "drag_crf", "drag_crf_sx", "drag_gaussian_sx"),
-    "cz": ("tgss", "tgss_crf", "crf_crf", "crf", "gaussian_smoothed_square"),
+    "cz": (
+        "tgss",
+        "tgss_crf",
+        "crf_crf",
+        "crf",
+        "gaussian_smoothed_square",
+        "slepian",
+        "slepian_crf",
+        "crf_acstarkcrf",
+        "slepian_acstarkcrf",
+    ),
     "measure": ("constant",),
     "measure_fidelity": ("constant",),
     "cc_prx": ("prx_composite", "prx_composite_drag_crf", "prx_composite_drag_gaussian"),

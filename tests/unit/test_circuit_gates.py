@@ -13,6 +13,7 @@ from circuit_support import (
     bell,
     circuit,
     compiled_circuits,
+    pulse_job,
     with_observations,
     without,
 )
@@ -23,8 +24,8 @@ from labd.core.gates import GateLibrary, Refused
 from labd.core.gates_cz import CalibratedCz, is_symmetric
 from labd.core.gates_measure import CalibratedMeasurement
 from labd.core.gates_prx import CalibratedPrx
-from labd.core.observations import ObservationValue
-from labd.core.playlist import IQPulse, RealPulse, Threshold
+from labd.core.observations import Observations, ObservationValue
+from labd.core.playlist import IQPulse, Threshold
 from labd.core.station_description import PREFERRED_IMPLEMENTATIONS
 from labd.core.waveforms import (
     CosineRiseFall,
@@ -33,6 +34,8 @@ from labd.core.waveforms import (
     TruncatedGaussian,
     TruncatedGaussianDerivative,
     TruncatedGaussianSmoothedSquare,
+    Waveform,
+    sample,
 )
 
 READOUT = "PL-1__readout"
@@ -117,35 +120,111 @@ CZ_SHAPES = {
     "crf_crf": CosineRiseFall,
     "crf": CosineRiseFall,
     "gaussian_smoothed_square": GaussianSmoothedSquare,
+    "slepian": Samples,
+    "slepian_crf": Samples,
+    "crf_acstarkcrf": CosineRiseFall,
+    "slepian_acstarkcrf": Samples,
 }
 
 
 def test_every_implementation_that_may_be_chosen_is_compiled() -> None:
     assert tuple(CZ_SHAPES) == PREFERRED_IMPLEMENTATIONS["cz"]
-    assert [is_symmetric(name) for name in CZ_SHAPES] == [True, False, False, True, True]
+    asymmetric = {name for name in CZ_SHAPES if not is_symmetric(name)}
+    assert asymmetric == {"tgss_crf", "crf_crf", "slepian_crf"}
 
 
-@pytest.mark.parametrize("implementation", ["tgss", "crf", "gaussian_smoothed_square"])
-def test_a_cz_plays_its_shape_on_the_coupler(implementation: str) -> None:
+SLEPIAN_AS_MEASURED = [
+    0.0250053995,
+    0.6242009332,
+    0.8226608807,
+    0.9075167845,
+    0.954007317,
+    0.980610963,
+    0.995011782,
+    1.0,
+]
+
+COUPLER = {
+    "full_width": 36e-9,
+    "rise_time": 10e-9,
+    "square_width": 20e-9,
+    "gaussian_sigma": 5e-9,
+    "amplitude": 0.4,
+    "lambda_1": 0.5,
+    "lambda_2": 0.05,
+    "frequency_initial_normalized": 0.9,
+    "frequency_to_minimize_normalized": 0.7,
+    "coupling_strength_normalized": 0.03,
+}
+STARK = {
+    "full_width": 36e-9,
+    "rise_time": 8e-9,
+    "modulation_frequency": 82.5e6,
+    "phase": 0.4,
+    "amplitude": 0.2,
+    "center_offset": 0.8e-9,
+}
+
+
+def station_with_cz(implementation: str, changes: Observations | None = None) -> CircuitStation:
+    """No other cz of QB1 and QB3 is calibrated there."""
     path = f"gates.cz.{implementation}.QB1__QB3"
-    values: dict[str, ObservationValue] = {
-        "duration": 40e-9,
-        "coupler.full_width": 40e-9,
-        "coupler.rise_time": 10e-9,
-        "coupler.square_width": 20e-9,
-        "coupler.gaussian_sigma": 5e-9,
-        "coupler.amplitude": 0.4,
-        "rz.QB1": 0.1,
-        "rz.QB3": 0.2,
-    }
-    changes = {f"{path}.{name}": value for name, value in values.items()}
-    station = with_observations(changes, without("gates.cz.crf.QB1__QB3"))
+    values: dict[str, ObservationValue] = {"duration": 40e-9, "rz.QB1": 0.1, "rz.QB3": 0.2}
+    values |= {f"coupler.{name}": value for name, value in COUPLER.items()}
+    for part in ("first_qubit", "second_qubit"):
+        values |= {f"{part}.{name}": value for name, value in STARK.items()}
+    values |= changes or {}
+    return with_observations(
+        {f"{path}.{name}": value for name, value in values.items()},
+        without("gates.cz.crf.QB1__QB3"),
+    )
+
+
+@pytest.mark.parametrize(
+    "implementation",
+    [name for name in CZ_SHAPES if is_symmetric(name)],
+)
+def test_a_cz_plays_its_shape_on_the_coupler(implementation: str) -> None:
+    station = station_with_cz(implementation)
 
     (flux,) = cz_of(station).flux
 
     assert isinstance(flux.waveform.shape, CZ_SHAPES[implementation])
-    assert flux.operation(7) == RealPulse(7, 0.4)
-    assert flux.waveform.n_samples == 80
+    assert (flux.amplitude, flux.waveform.n_samples) == (0.4, 80)
+
+
+def test_a_slepian_pulse_has_the_samples_that_the_clients_compute() -> None:
+    (flux,) = cz_of(station_with_cz("slepian")).flux
+
+    wave = sample(flux.waveform, 80)
+
+    assert wave.max() == pytest.approx(1.0)
+    np.testing.assert_allclose(wave, wave[::-1], atol=1e-12)
+    np.testing.assert_allclose(wave[4:40:5], SLEPIAN_AS_MEASURED, atol=1e-9)
+
+
+def test_parameters_that_make_no_slepian_pulse_are_refused() -> None:
+    station = station_with_cz("slepian", {"coupler.frequency_initial_normalized": 1.5})
+
+    found = GateLibrary(station).cz("QB1", "QB3")
+
+    assert found == Refused(("gates.cz.slepian.QB1__QB3.coupler describes no Slepian pulse",))
+
+
+def test_a_cz_with_stark_pulses_drives_both_qubits_meanwhile() -> None:
+    station = station_with_cz("crf_acstarkcrf")
+    envelope = sample(Waveform(80, CosineRiseFall(0.9, 0.02, 0.2)), 80)
+    turns = np.exp(1j * (2 * np.pi * 3.3 * ((np.arange(80) + 0.5) / 80 - 0.5) + 0.4))
+    gates = (Prx("QB1", 1.0, 0.0), Cz(("QB1", "QB3")), Measure(("QB1",), "m"))
+
+    job = pulse_job(compiled_circuits(circuit(*gates), station))
+
+    blocks = job.program.segments[0].blocks
+    starts = {name: [block.start_samples for block in each] for name, each in blocks.items()}
+    assert starts["QB1__drive.awg"] == [600_000, 600_080]
+    assert starts["QB3__drive.awg"] == starts["TC-1-3__flux.awg"] == [600_080]
+    played = job.program.waveforms[blocks["QB3__drive.awg"][0].waveform].samples
+    np.testing.assert_allclose(played, 0.2 * envelope * turns * np.exp(-0.2j), atol=1e-6)
 
 
 def test_a_cz_with_a_pulse_on_one_qubit_is_found_in_the_order_that_is_calibrated() -> None:

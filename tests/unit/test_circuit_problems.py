@@ -266,12 +266,13 @@ def test_a_gate_that_is_not_calibrated_is_refused() -> None:
 
 def test_an_implementation_that_labd_does_not_compile_is_named() -> None:
     station = with_observations(
-        {"gates.cz.slepian.QB1__QB3.duration": 40e-9}, without("gates.cz.crf.QB1__QB3")
+        {"gates.cz.smooth.QB1__QB3.duration": 40e-9}, without("gates.cz.crf.QB1__QB3")
     )
 
     assert circuit_problems(bell(), station) == [
-        "circuit 0 (bell), instruction 2 (cz), locus: cz of QB1, QB3 is calibrated as slepian; "
-        "labd compiles tgss, tgss_crf, crf_crf, crf, gaussian_smoothed_square"
+        "circuit 0 (bell), instruction 2 (cz), locus: cz of QB1, QB3 is calibrated as smooth; "
+        "labd compiles tgss, tgss_crf, crf_crf, crf, gaussian_smoothed_square, slepian, "
+        "slepian_crf, crf_acstarkcrf, slepian_acstarkcrf"
     ]
 
 
