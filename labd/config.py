@@ -185,6 +185,7 @@ class QuantumComputer:
     display_name: str
     station_path: Path
     wiring_path: Path
+    chip_path: Path
     station: Mapping[str, StationInstrument]
     wiring: Wiring
     rig: RigModule
@@ -417,6 +418,7 @@ def _quantum_computer(
         display_name=table.display_name or alias,
         station_path=station_path.absolute(),
         wiring_path=wiring_path.absolute(),
+        chip_path=(base / table.chip_design_record).absolute(),
         station=station,
         wiring=wiring,
         rig=rig,

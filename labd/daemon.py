@@ -20,6 +20,7 @@ from labd import sdnotify
 from labd.audit_trail import AuditTrail
 from labd.calibrating import activate_first_set
 from labd.changes import Changes
+from labd.circuit_stations import CircuitStations
 from labd.config import Config, QuantumComputer
 from labd.connections import Connections
 from labd.core.jobs import QcId
@@ -96,7 +97,7 @@ class Daemon:
             supervisors[computer.id] = Supervisor(
                 desk, self._rack_command(store, computer), computer.id, computer.timeslots
             )
-        intake = Intake(self._config.limits)
+        intake = Intake(self._config.limits, CircuitStations(store.calibration_sets))
         stack.callback(intake.close)
 
         tcp = await bind_tcp(server.host, server.port)
@@ -147,6 +148,7 @@ class Daemon:
             name=computer.alias,
             station=computer.station_path,
             wiring=computer.wiring_path,
+            chip=computer.chip_path,
             max_result_bytes=self._config.limits.result_bytes,
             directory=private_directory(store.directory.run, computer.alias),
             module=self._rack_module,

@@ -38,6 +38,7 @@ class RackCommand:
     name: str
     station: Path
     wiring: Path
+    chip: Path
     max_result_bytes: int
     directory: Path
     module: str = "labd.rack"
@@ -47,7 +48,7 @@ class RackCommand:
         return [
             *(sys.executable, "-m", self.module, "--fd", str(descriptor), "--name", self.name),
             *("--station", str(self.station), "--wiring", str(self.wiring)),
-            *("--max-result-bytes", str(self.max_result_bytes)),
+            *("--chip", str(self.chip), "--max-result-bytes", str(self.max_result_bytes)),
         ]
 
 

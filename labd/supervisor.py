@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from labd.changes import Watch
 from labd.core.errors import Unavailable
-from labd.core.jobs import Job, JobId, JobState, QcId
+from labd.core.jobs import Job, JobId, JobState, JobType, QcId
 from labd.core.openings import S_NS, TimeslotRules
 from labd.desk import Desk
 from labd.rack import messages as rack
@@ -265,7 +265,22 @@ class Supervisor:
             path.write_bytes(payload)
         else:
             path = payload
-        return rack.Run(str(job.id), str(path), str(self._desk.store.result_path(job.id)))
+        return rack.Run(
+            str(job.id),
+            str(path),
+            str(self._desk.store.result_path(job.id)),
+            job.job_type.value,
+            self._calibration_path(job),
+        )
+
+    def _calibration_path(self, job: Job) -> str:
+        """The document of a circuit job's set, written where the rack can read it."""
+        if job.job_type is not JobType.CIRCUIT or job.calibration_set_id is None:
+            return ""
+        path = self._command.directory / "calibration.json"
+        observations = self._desk.store.calibration_sets.observations(job.calibration_set_id)
+        path.write_text(f'{{"observations": {observations}}}', encoding="utf-8")
+        return str(path)
 
     async def _ending_of(self, process: RackProcess, running: _Running, watch: Watch) -> Ending:
         """How the job ended, with a cancel passed on to the rack and enforced."""

@@ -64,7 +64,6 @@ if TYPE_CHECKING:
         Envelope,
         Gaussian,
         TruncatedGaussian,
-        cosine_derivative,
     )
     from labd.client.program import Program
     from labd.client.results import Array, Results, unpack_results
@@ -72,18 +71,23 @@ if TYPE_CHECKING:
     from labd.client.shape import Acquired, Axis, Method, ResultShape
     from labd.client.tables import Grid, Readout, TimeTrace
     from labd.client.values_observations import CalibrationSet
+    from labd.core.waveforms import cosine_derivative
 
 _NUMERIC = {
-    "envelopes": (
-        *("Constant", "CosineRiseFall", "Envelope", "Gaussian"),
-        *("TruncatedGaussian", "cosine_derivative"),
+    "labd.client.envelopes": (
+        "Constant",
+        "CosineRiseFall",
+        "Envelope",
+        "Gaussian",
+        "TruncatedGaussian",
     ),
-    "program": ("Program",),
-    "results": ("Array", "Results", "unpack_results"),
-    "segment": ("Segment",),
-    "shape": ("Acquired", "Axis", "Method", "ResultShape"),
-    "tables": ("Grid", "Readout", "TimeTrace"),
-    "values_observations": ("CalibrationSet",),
+    "labd.client.program": ("Program",),
+    "labd.client.results": ("Array", "Results", "unpack_results"),
+    "labd.client.segment": ("Segment",),
+    "labd.client.shape": ("Acquired", "Axis", "Method", "ResultShape"),
+    "labd.client.tables": ("Grid", "Readout", "TimeTrace"),
+    "labd.client.values_observations": ("CalibrationSet",),
+    "labd.core.waveforms": ("cosine_derivative",),
 }
 
 __all__ = [
@@ -157,5 +161,5 @@ def __getattr__(name: str) -> object:
         return import_module("labd.client.gates")
     for module, names in _NUMERIC.items():
         if name in names:
-            return getattr(import_module(f"labd.client.{module}"), name)
+            return getattr(import_module(module), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

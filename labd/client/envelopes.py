@@ -53,13 +53,6 @@ Samples = npt.NDArray[np.float64] | npt.NDArray[np.complex128]
 Envelope = NamedShape | Samples
 
 
-def cosine_derivative(n_samples: int, full_width: float = 1.0) -> npt.NDArray[np.float64]:
-    """The DRAG partner of a raised cosine: its derivative at the samples' midpoints, peak 1."""
-    time = (np.arange(n_samples) + 0.5) / n_samples - 0.5
-    wave = -np.sin(2 * np.pi * time / full_width)
-    return np.where(np.abs(time) <= full_width / 2, wave, 0.0)
-
-
 def pack_shape(shape: NamedShape, n_samples: int) -> wire.Waveform:
     """A named shape on the wire."""
     match shape:

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from labd.client.envelopes import CosineRiseFall, cosine_derivative
+from labd.client.envelopes import CosineRiseFall
 from labd.client.segment import Segment
 from labd.client.tables import Readout
 from labd.client.values_observations import CalibrationSet
+from labd.core.waveforms import cosine_derivative
 
 
 def prx(

@@ -75,7 +75,8 @@ class NewJob:
     shots, circuits: what the payload asks for. user_id, submitted_by: whose it is, by the
     store's key and by name. playing_s: its compiled duration; kind: equal for jobs that are
     expected to run equally long. run_p50_s, run_p90_s: how long it is expected to run
-    (labd.core.estimate).
+    (labd.core.estimate). calibration_set_id: the set it asks for; None: the one that is active when
+    it starts.
     """
 
     id: JobId
@@ -92,6 +93,7 @@ class NewJob:
     priority: Priority
     run_p50_s: float = 1.0
     run_p90_s: float = 1.0
+    calibration_set_id: UUID | None = None
     tags: tuple[str, ...] = ()
 
 
@@ -107,7 +109,7 @@ class Job:
     cancel_requested_at_ns: when a running job was asked to stop.
     share_tag_s: its place among jobs of its priority (labd.core.queue_order).
     hold_note: why it is held while queued; None: it is not.
-    calibration_set_id: the set that was active when it started.
+    calibration_set_id: the set it was started with: the one it asked for, or the active one.
     """
 
     id: JobId

@@ -15,10 +15,26 @@ from labd.core.wiring import ChannelKind, ControllerChannel, Wiring
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 PREFERRED_IMPLEMENTATIONS = {
-    "prx": ("drag_gaussian", "drag_crf", "drag_crf_sx"),
-    "cz": ("tgss", "tgss_crf", "crf_crf", "crf"),
+    "prx": ("drag_gaussian", "drag_crf", "drag_crf_sx", "drag_gaussian_sx"),
+    "cz": (
+        "tgss",
+        "tgss_crf",
+        "crf_crf",
+        "crf",
+        "gaussian_smoothed_square",
+        "slepian",
+        "slepian_crf",
+        "crf_acstarkcrf",
+        "slepian_acstarkcrf",
+    ),
+    "measure": ("constant",),
+    "measure_fidelity": ("constant",),
+    "cc_prx": ("prx_composite", "prx_composite_drag_crf", "prx_composite_drag_gaussian"),
 }
-"""Which implementation of a gate is the default where several are calibrated, best first."""
+"""Which implementation of a gate is the default where several are calibrated, best first.
+
+Those that labd compiles; the order is that of IQM's clients.
+"""
 
 
 @dataclass(frozen=True, slots=True)

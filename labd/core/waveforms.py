@@ -168,6 +168,19 @@ def sample(waveform: Waveform, n_first: int) -> FloatArray:
     return _shape_at(waveform.shape, times - waveform.shape.center_offset)
 
 
+def cosine_derivative(
+    n_samples: int, full_width: float = 1.0, center_offset: float = 0.0
+) -> FloatArray:
+    """The DRAG partner of a raised cosine without plateau: its derivative, peak 1.
+
+    full_width (above 0), center_offset: in windows. Returns float64, shape (n_samples,), read-only.
+    """
+    u = (np.arange(n_samples) + 0.5) / n_samples - 0.5 - center_offset
+    wave = np.where(np.abs(u) <= full_width / 2, -np.sin(2 * np.pi * u / full_width), 0.0)
+    wave.flags.writeable = False
+    return wave
+
+
 def phasor(cycles_per_sample: float, n_samples: int) -> ComplexArray:
     """exp(2 pi i f n) for n = 0 .. n_samples - 1, complex128, read-only, to 1e-11.
 

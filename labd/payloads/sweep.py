@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from uuid import UUID
 
 from google.protobuf.message import DecodeError
 
@@ -38,7 +39,8 @@ class Summary:
 
     shots: per circuit. circuits: segments. playing_s: how long the instruments play, waiting
     between shots not counted. result_bytes: as far as they are known beforehand. kind: equal for
-    payloads of equal content; empty where that was not looked at.
+    payloads of equal content; empty where that was not looked at. calibration_set_id: the set that
+    the payload names.
     """
 
     shots: int
@@ -46,6 +48,7 @@ class Summary:
     playing_s: float
     result_bytes: int
     kind: str = ""
+    calibration_set_id: UUID | None = None
 
 
 def check_payload(

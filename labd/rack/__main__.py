@@ -40,7 +40,9 @@ def main() -> int:
         signal.signal(signal.SIGTERM, lambda *_: inbox.close())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
         inbox.start()
-        files = RackFiles(arguments.station, arguments.wiring, arguments.max_result_bytes)
+        files = RackFiles(
+            arguments.station, arguments.wiring, arguments.chip, arguments.max_result_bytes
+        )
         Worker(files, inbox).serve()
     return 0
 
@@ -51,6 +53,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--name", required=True, help="alias of the quantum computer")
     parser.add_argument("--station", type=Path, required=True)
     parser.add_argument("--wiring", type=Path, required=True)
+    parser.add_argument("--chip", type=Path, help="chip design record, for circuits")
     parser.add_argument("--max-result-bytes", type=int, required=True)
     return parser.parse_args()
 

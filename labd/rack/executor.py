@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from labd.core.compile import PulseJob, compile_sweep
+from labd.core.compile import PulseJob
 from labd.core.demod import Demodulator
-from labd.core.errors import InstrumentFault, InvalidPayload, JobFailure, Refusal
-from labd.core.rig import Rig, RigModule, RunInterrupted
-from labd.core.wiring import Wiring
-from labd.payloads.sweep import unpack_sweep
+from labd.core.errors import InstrumentFault, JobFailure, Refusal
+from labd.core.rig import Rig, RunInterrupted
 from labd.rack.messages import (
     Cancelled,
     Completed,
@@ -32,7 +29,8 @@ from labd.rack.messages import (
     Started,
     Unavailable,
 )
-from labd.rack.result_file import ResultFile
+from labd.rack.preparation import ResultSink, Workshop, prepare
+from labd.rack.stopwatch import Stopwatch
 
 _log = logging.getLogger(__name__)
 
@@ -60,13 +58,12 @@ class _GivenUp(Exception):
 class Bench:
     """All that a job is run with, and the next one after it.
 
-    send: to the daemon. is_given_up: asked between blocks.
+    workshop: what payloads are compiled with. send: to the daemon. is_given_up: asked between
+    blocks.
     """
 
     rig: Rig
-    rig_module: RigModule
-    wiring: Wiring
-    max_result_bytes: int
+    workshop: Workshop
     send: Callable[[FromRack], None]
     is_given_up: Callable[[], bool]
     tempo: Tempo
@@ -110,8 +107,9 @@ class _Job:
 
     def run(self) -> Mapping[str, float]:
         """Seconds by phase. Raises whatever ends the job before its time."""
-        sweep_id, job = self._prepare()
         rig, watch = self._bench.rig, self._watch
+        prepared = prepare(self._run, self._bench.workshop, watch)
+        job = prepared.job
         with watch.phase("apply"):
             rig.apply({**job.settings, **job.spots[0]})
         with watch.phase("load"):
@@ -125,7 +123,7 @@ class _Job:
             extra={"job_id": self._run.job_id},
         )
         demodulator = Demodulator(job)
-        with ResultFile(Path(self._run.result_path), job, sweep_id) as result:
+        with prepared.open_result(Path(self._run.result_path)) as result:
             for spot, settings in enumerate(job.spots):
                 if spot:
                     with watch.phase("apply"):
@@ -135,25 +133,8 @@ class _Job:
                 result.finish()
         return watch.seconds()
 
-    def _prepare(self) -> tuple[str, PulseJob]:
-        """The sweep's id and the job, compiled and checked. Raises InvalidPayload."""
-        bench, watch = self._bench, self._watch
-        with watch.phase("decode"):
-            sweep = unpack_sweep(Path(self._run.payload_path).read_bytes())
-        with watch.phase("compile"):
-            job = compile_sweep(
-                sweep,
-                bench.wiring,
-                bench.rig_module.LIMITS,
-                max_result_bytes=bench.max_result_bytes,
-            )
-            problems = bench.rig_module.check(job.program, bench.wiring)
-        if problems:
-            raise InvalidPayload(tuple(problems))
-        return sweep.sweep_id, job
-
     def _measure(
-        self, spot: int, job: PulseJob, demodulator: Demodulator, result: ResultFile
+        self, spot: int, job: PulseJob, demodulator: Demodulator, result: ResultSink
     ) -> None:
         """All shots of one spot, block by block."""
         tempo, loop_s, limit = self._bench.tempo, _loop_s(job), self._most_shots(job)
@@ -211,29 +192,6 @@ class Tempo:
         """A block whose shots play that long took so long."""
         slowest, fastest = self._stretch * MAX_CHANGE, self._stretch / MAX_CHANGE
         self._stretch = min(max(taken_s / played_s, fastest), slowest)
-
-
-class Stopwatch:
-    """Seconds by phase, summed, and in total since it was made."""
-
-    def __init__(self) -> None:
-        self._seconds: dict[str, float] = {}
-        self._started = time.monotonic()
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Count the time inside to that phase."""
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            elapsed = time.monotonic() - started
-            self._seconds[name] = self._seconds.get(name, 0.0) + elapsed
-
-    def seconds(self) -> Mapping[str, float]:
-        """By phase, and under ``total``."""
-        total = time.monotonic() - self._started
-        return {name: round(value, 6) for name, value in {**self._seconds, "total": total}.items()}
 
 
 def _loop_s(job: PulseJob) -> float:

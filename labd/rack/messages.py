@@ -22,11 +22,16 @@ _HEADER_BYTES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Daemon to rack: run this job. Paths are absolute; the result file must not exist yet."""
+    """Daemon to rack: run this job. Paths are absolute; the result file must not exist yet.
+
+    job_type: PULSE or CIRCUIT. calibration_path: the set's document, for circuits; else empty.
+    """
 
     job_id: str
     payload_path: str
     result_path: str
+    job_type: str = "PULSE"
+    calibration_path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

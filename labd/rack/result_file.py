@@ -7,11 +7,8 @@ without that suffix is a whole result, whatever died when.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,44 +16,31 @@ import numpy.typing as npt
 from labd.core.compile import PulseJob
 from labd.core.demod import LabelValues
 from labd.core.layout import LabelPlace, ValueKind, file_plan
+from labd.rack.part_file import PartFile
 
 _HEADER_CHUNK_BYTES = 1 << 20
 
 _Sums = npt.NDArray[np.float64] | npt.NDArray[np.complex128]
 
 
-class ResultFile:
-    """One job's result in the making. A context manager: leaving it unfinished aborts it."""
+class ResultFile(PartFile):
+    """One pulse job's result in the making."""
 
     def __init__(self, path: Path, job: PulseJob, sweep_id: str) -> None:
-        self._path = path
-        self._part = path.with_name(path.name + ".part")
         self._layout = job.layout
         self._shots_per_bin = job.n_shots // job.n_bins
         plan = file_plan(job.layout, sweep_id)
         self._places = {place.layout.label: place for place in plan.places}
         self._n_done = [0] * job.layout.n_spots
         self._open_bins: dict[str, _Sums] = {}
-        self._fd = os.open(self._part, os.O_CREAT | os.O_TRUNC | os.O_RDWR | os.O_CLOEXEC, 0o640)
+        super().__init__(path, plan.n_bytes)
         try:
-            os.posix_fallocate(self._fd, 0, plan.n_bytes)
-            self._write(plan.head, 0)
+            self.put(plan.head, 0)
             for place in plan.places:
                 self._write_headers(place)
         except BaseException:
             self.abort()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.abort()
 
     def write(self, spot: int, first_shot: int, values: Mapping[str, LabelValues]) -> None:
         """Write a block of shots; those of a spot come in order, without gaps.
@@ -88,23 +72,7 @@ class ResultFile:
             spot = missing[0]
             done, wanted = self._n_done[spot], self._layout.n_shots
             raise ValueError(f"spot {spot} has {done} of {wanted} shots")
-        os.fsync(self._fd)
-        self._close()
-        os.rename(self._part, self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-    def abort(self) -> None:
-        """Close the file and leave what there is as ``<path>.part``. Idempotent."""
-        self._close()
-
-    def _close(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
+        self.commit()
 
     def _average(
         self, place: LabelPlace, spot: int, first_shot: int, block: npt.NDArray[np.generic]
@@ -131,15 +99,15 @@ class ResultFile:
         match place.layout.kind:
             case ValueKind.BIT:
                 zigzag = block.astype(np.uint8) << 1
-                self._write(zigzag.tobytes(), place.values_offset(spot) + n_before)
+                self.put(zigzag.tobytes(), place.values_offset(spot) + n_before)
             case ValueKind.MEAN_OF_BITS:
-                self._write(_floats(block), place.values_offset(spot) + 8 * n_before)
+                self.put(_floats(block), place.values_offset(spot) + 8 * n_before)
             case ValueKind.COMPLEX:
-                self._write(_floats(block.real), place.values_offset(spot) + 8 * n_before)
-                self._write(_floats(block.imag), place.imaginary_offset(spot) + 8 * n_before)
+                self.put(_floats(block.real), place.values_offset(spot) + 8 * n_before)
+                self.put(_floats(block.imag), place.imaginary_offset(spot) + 8 * n_before)
 
     def _write_headers(self, place: LabelPlace) -> None:
-        self._write(place.head, place.head_offset)
+        self.put(place.head, place.head_offset)
         n_spots, stride = self._layout.n_spots, place.stride_bytes
         if stride > _HEADER_CHUNK_BYTES // 2:
             for spot in range(n_spots):
@@ -151,19 +119,13 @@ class ResultFile:
         n_each = _HEADER_CHUNK_BYTES // stride
         for spot in range(0, n_spots, n_each):
             chunk = template * min(n_each, n_spots - spot)
-            self._write(chunk, place.first_array_offset + spot * stride)
+            self.put(chunk, place.first_array_offset + spot * stride)
 
     def _write_array_heads(self, place: LabelPlace, spot: int) -> None:
-        self._write(place.array_head, place.values_offset(spot) - len(place.array_head))
+        self.put(place.array_head, place.values_offset(spot) - len(place.array_head))
         if place.second_head:
             offset = place.imaginary_offset(spot) - len(place.second_head)
-            self._write(place.second_head, offset)
-
-    def _write(self, data: bytes, offset: int) -> None:
-        view = memoryview(data)
-        while view:
-            n_written = os.pwrite(self._fd, view, offset)
-            view, offset = view[n_written:], offset + n_written
+            self.put(place.second_head, offset)
 
 
 def _floats(values: npt.NDArray[np.generic]) -> bytes:

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
+from labd.chip_files import read_chip_design_record
 from labd.core.errors import BadFile, InstrumentFault, Problem
 from labd.core.rig import Rig, RigModule
-from labd.core.wiring import Wiring
+from labd.core.station_description import Chip
 from labd.rack.executor import Aftermath, Bench, Tempo, execute
 from labd.rack.inbox import Inbox
 from labd.rack.messages import Instrument, Ready, Stopped, Unavailable
+from labd.rack.preparation import Workshop
 from labd.rack.station import OpenStation, StationUnavailable, open_station
 from labd.wiring_file import read_wiring
 
@@ -33,10 +35,11 @@ IDLE_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class RackFiles:
-    """What describes the rack: the station file, the wiring, and how large a result may be."""
+    """What describes the rack: station, wiring, the chip behind it, how large a result may be."""
 
     station: Path
     wiring: Path
+    chip: Path | None
     max_result_bytes: int
 
 
@@ -81,9 +84,7 @@ class Worker:
         """Jobs as they come, until an end is wanted or the rig is not to be trusted any more."""
         bench = Bench(
             opened.rig,
-            opened.rig_module,
-            opened.wiring,
-            self._files.max_result_bytes,
+            opened.workshop,
             self._inbox.send,
             self._inbox.is_given_up,
             Tempo(),
@@ -114,17 +115,19 @@ class _Opened:
     """An open rack."""
 
     rig: Rig
-    rig_module: RigModule
-    wiring: Wiring
+    workshop: Workshop
     instruments: tuple[Instrument, ...]
 
 
 def open_rack(files: RackFiles) -> _Opened:
-    """Read the wiring, open the station, and let the rig take it over.
+    """Read wiring and chip, open the station, and let the rig take it over.
 
     Raises BadFile, StationUnavailable or InstrumentFault; then nothing stays open.
     """
     wiring = read_wiring(files.wiring)
+    chip = (
+        None if files.chip is None else Chip.from_design_record(read_chip_design_record(files.chip))
+    )
     try:
         rig_module = cast("RigModule", importlib.import_module(wiring.rig))
     except ImportError as error:
@@ -136,7 +139,8 @@ def open_rack(files: RackFiles) -> _Opened:
     except BaseException:
         station.close()
         raise
-    return _Opened(rig, rig_module, wiring, _identities(station))
+    workshop = Workshop(rig_module, wiring, chip, files.max_result_bytes)
+    return _Opened(rig, workshop, _identities(station))
 
 
 def _identities(station: OpenStation) -> tuple[Instrument, ...]:

@@ -70,6 +70,7 @@ class Acceptance:
             priority=priority,
             run_p50_s=run.p50_s,
             run_p90_s=run.p90_s,
+            calibration_set_id=summary.calibration_set_id,
             tags=tags,
         )
         hashed = await _payload_hash(request.payload)

@@ -34,7 +34,7 @@ from labd.store.records import insert_tags
 from labd.store.shares import Accounts
 from labd.store.timeslots import slots_near
 
-Value = int | float | str | bytes
+Value = int | float | str | bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +259,8 @@ def _quota_exceeded(
 
 _JOB_COLUMNS = (
     "seq, id, qc_id, job_type, shots, circuits, is_timeslot, user_id, submitted_by, payload_bytes,"
-    " playing_s, kind, priority, share_tag_s, run_p50_s, run_p90_s, created_at_ns, updated_at_ns"
+    " playing_s, kind, priority, share_tag_s, run_p50_s, run_p90_s, calibration_set_id,"
+    " created_at_ns, updated_at_ns"
 )
 _INSERT_JOBS = f"INSERT INTO jobs ({_JOB_COLUMNS})"
 _INSERT_KEYS = "INSERT INTO idempotency_keys (user_id, key, job_id, request_hash, at_ns)"
@@ -283,6 +284,7 @@ def _row(job: Job, new: NewJob) -> tuple[Value, ...]:
         job.share_tag_s,
         new.run_p50_s,
         new.run_p90_s,
+        None if new.calibration_set_id is None else new.calibration_set_id.bytes,
         job.created_at_ns,
         job.updated_at_ns,
     )
@@ -312,7 +314,7 @@ def _job(submission: Submission, seq: int, tag_s: float, queue_position: int) ->
         hold_note=None,
         payload_bytes=job.payload_bytes,
         result_bytes=0,
-        calibration_set_id=None,
+        calibration_set_id=job.calibration_set_id,
         queue_position=queue_position,
     )
 

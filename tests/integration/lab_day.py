@@ -20,6 +20,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from labd.audit_trail import AuditTrail
 from labd.changes import Changes
+from labd.circuit_stations import CircuitStations
 from labd.config import Config, read_config
 from labd.core.access import Role, User, reach
 from labd.core.errors import Refusal
@@ -91,12 +92,17 @@ class OpenLab:
         self.desk = Desk(self.store, changes, self.foresight.note)
         directory = self.store.directory.run
         command = RackCommand(
-            computer.alias, computer.station_path, computer.wiring_path, 0, directory
+            computer.alias,
+            computer.station_path,
+            computer.wiring_path,
+            computer.chip_path,
+            0,
+            directory,
         )
         supervisor = Supervisor(self.desk, command, computer.id, computer.timeslots)
         supervisor.status = RackStatus(RackState.READY)
         supervisors[computer.id] = supervisor
-        self.intake = Intake(config.limits)
+        self.intake = Intake(config.limits, CircuitStations(self.store.calibration_sets))
         laboratory = Laboratory(config, self.desk, supervisors, self.foresight)
         acceptance = Acceptance(laboratory, self.intake)
         self.jobs = Jobs(laboratory, acceptance)

@@ -64,6 +64,7 @@ class RackProcess:
         command = [sys.executable, "-m", "labd.rack", "--fd", str(theirs.fileno())]
         command += ["--name", "star5", "--station", str(station_file)]
         command += ["--wiring", str(CONFIG / "wiring.toml"), "--max-result-bytes", str(1 << 30)]
+        command += ["--chip", str(CONFIG / "chip-design-record.json")]
         with theirs, (directory / "rack.log").open("w") as log:
             self.process = subprocess.Popen(
                 command, cwd=directory, pass_fds=[theirs.fileno()], stderr=log
@@ -74,12 +75,13 @@ class RackProcess:
     def send(self, message: ToRack) -> None:
         self.connection.sendall(pack_message(message))
 
-    def run(self, job_id: str, payload: bytes) -> Path:
+    def run(self, job_id: str, payload: bytes, job_type: str = "PULSE") -> Path:
         """Have a job run; where its result will be."""
         payload_path = self.directory / f"{job_id}.payload"
         payload_path.write_bytes(payload)
         result_path = self.directory / f"{job_id}.result"
-        self.send(Run(job_id, str(payload_path), str(result_path)))
+        calibration = str(CONFIG / "calibration-set.json") if job_type == "CIRCUIT" else ""
+        self.send(Run(job_id, str(payload_path), str(result_path), job_type, calibration))
         return result_path
 
     def receive(self, wanted: type[M]) -> M:

@@ -1,0 +1,65 @@
+"""The result of a circuit job, written while it is measured, in the very bytes that are streamed.
+
+As with labd.rack.result_file: all of the file is reserved before the first shot, rows go to their
+places, and the name without ``.part`` is given when everything is on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from labd.core.circuit_layout import circuit_layout, end_text, row_texts
+from labd.core.circuit_results import ReadoutMap, rows_of
+from labd.core.demod import LabelValues
+from labd.rack.part_file import PartFile
+
+
+class MeasurementsFile(PartFile):
+    """One circuit job's result in the making."""
+
+    def __init__(self, path: Path, readout: ReadoutMap, n_shots: int) -> None:
+        self._readout = readout
+        self._layout = circuit_layout(readout, n_shots)
+        self._n_rows = [0] * len(readout.circuits)
+        self._n_done = 0
+        super().__init__(path, self._layout.n_bytes)
+        try:
+            for offset, text in self._layout.texts:
+                self.put(text, offset)
+        except BaseException:
+            self.abort()
+            raise
+
+    def write(self, spot: int, first_shot: int, values: Mapping[str, LabelValues]) -> None:
+        """Write a block of shots; they come in order, without gaps.
+
+        values: bits of every label, as `labd.core.demod.Demodulator.values` gives them.
+        Raises ValueError for a block out of order.
+        """
+        if spot or first_shot != self._n_done:
+            raise ValueError(f"spot {spot}, shot {first_shot} after {self._n_done} shots of spot 0")
+        bits = {label: block.astype(np.int64) for label, block in values.items()}
+        n_shots = len(next(iter(bits.values())))
+        if first_shot + n_shots > self._layout.n_shots:
+            raise ValueError(f"{n_shots} shots from {first_shot} do not fit")
+        for index, circuit in enumerate(self._readout.circuits):
+            rows = rows_of(circuit, bits)
+            n_before = self._n_rows[index]
+            for place in self._layout.places[index]:
+                text = row_texts(rows[place.key])
+                self.put(text, place.offset + n_before * place.row_bytes)
+                self._n_rows[index] = n_before + len(rows[place.key])
+        self._n_done += n_shots
+
+    def finish(self) -> None:
+        """Make the file a result. Raises ValueError while shots are missing."""
+        if self._n_done < self._layout.n_shots:
+            raise ValueError(f"{self._n_done} of {self._layout.n_shots} shots were written")
+        for places, n_rows in zip(self._layout.places, self._n_rows, strict=True):
+            for place in places:
+                offset, text = end_text(place, n_rows, self._layout.n_shots)
+                self.put(text, offset)
+        self.commit()
