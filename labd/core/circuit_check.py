@@ -73,6 +73,8 @@ class CircuitReader:
         self._findings = findings
         measurable = maker.library.measurable_qubits()
         self._unasked = measurable if measured is MeasuredQubits.ALL else frozenset()
+        known = self._rack.qubits if mapping is None else mapping
+        self._names = frozenset(name for name in known if self._physical(name) in self._rack.qubits)
         self._steps: dict[Gate, Step] = {}
 
     def read(self, circuit: Circuit, where: str) -> SteppedCircuit | None:
@@ -184,6 +186,9 @@ class CircuitReader:
             self._findings.add(f"{where}, {field_name}", what)
 
     def _mistakes_in_locus(self, gate: Gate) -> Iterator[_Mistake]:
+        distinct = set(gate.locus)
+        if distinct and distinct <= self._names and len(distinct) == len(gate.locus):
+            return
         if not gate.locus:
             yield "locus", "names no qubit; it names at least one"
         for name, times in Counter(gate.locus).items():

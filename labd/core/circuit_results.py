@@ -93,14 +93,3 @@ def rows_of(circuit: CircuitColumns, bits: Mapping[str, Bits]) -> dict[str, Bits
     heralds = np.stack([bits[column.label][:, column.trigger] for column in circuit.heralds], 1)
     counts = ~heralds.any(axis=1)
     return {key: each[counts] for key, each in rows.items()}
-
-
-def counts_of(circuit: CircuitColumns, bits: Mapping[str, Bits]) -> dict[str, int]:
-    """How often each bitstring came: bits of all keys in order, each in the order of its locus."""
-    rows = rows_of(circuit, bits)
-    joined = np.concatenate([rows[each.key] for each in circuit.keys], axis=1)
-    strings, times = np.unique(joined, axis=0, return_counts=True)
-    return {
-        "".join(map(str, string)): count
-        for string, count in zip(strings.tolist(), times.tolist(), strict=True)
-    }

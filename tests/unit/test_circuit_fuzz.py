@@ -122,7 +122,7 @@ def plays_or_is_refused(job: CircuitJob, changes: dict[str, ObservationValue]) -
     return True
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.builds(Circuit, st.text(max_size=3), st.lists(GATES).map(tuple)), max_size=3),
     st.integers(-1, 100),
@@ -138,7 +138,7 @@ def test_any_job_plays_or_is_refused(
     plays_or_is_refused(CircuitJob(tuple(circuits), n_shots, options), changes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(SOUND_GATES), CHANGES)
 def test_any_calibration_set_is_used_or_refused(
     gates: list[Gate], changes: dict[str, ObservationValue]
@@ -148,7 +148,7 @@ def test_any_calibration_set_is_used_or_refused(
     plays_or_is_refused(CircuitJob((circuit,), 1), changes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(SOUND_GATES.filter(lambda gate: not isinstance(gate, Reset))))
 def test_what_is_compiled_is_accepted_as_a_pulse_job(gates: list[Gate]) -> None:
     circuit = Circuit("c", (*gates, Measure(CHIP.qubits, "m")))

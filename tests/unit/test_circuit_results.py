@@ -6,7 +6,7 @@ import numpy as np
 from circuit_support import bell, circuit, compiled_circuits
 
 from labd.core.circuit import Circuit, CircuitOptions, Heralding, Measure, Prx
-from labd.core.circuit_results import Bits, counts_of, rows_of
+from labd.core.circuit_results import Bits, rows_of
 
 
 def bits(**columns: list[list[int]]) -> dict[str, Bits]:
@@ -54,15 +54,6 @@ def test_heralding_drops_shots_in_which_a_qubit_was_not_zero() -> None:
 
     assert set(compiled.sweep.return_labels) == set(measured)
     assert rows["m"].tolist() == [[0, 0], [1, 1]]
-
-
-def test_counts_join_the_bits_of_all_keys() -> None:
-    measured = circuit(Measure(("QB2",), "x"), Measure(("QB1",), "y"))
-    readout = compiled_circuits(measured).readout
-
-    counts = counts_of(readout.circuits[0], bits(QB2__m1=[[1], [1], [0]], QB1__m2=[[0], [0], [1]]))
-
-    assert counts == {"10": 2, "01": 1}
 
 
 def test_labels_are_those_of_physical_qubits() -> None:
