@@ -19,7 +19,7 @@ from labd.changes import Changes
 from labd.config import QuantumComputer
 from labd.core.errors import Unavailable
 from labd.core.estimate import Estimator, RunEstimate, remaining
-from labd.core.experience import Correction, Experience, Outcome, bound_s
+from labd.core.experience import Correction, Crowd, Experience, Outcome, bound_s
 from labd.core.forecast import Foreseen, Underway, foresee
 from labd.core.jobs import Job, JobId, JobState, JobType, QcId
 from labd.core.openings import S_NS, Mode
@@ -58,7 +58,7 @@ class _View:
 
     scene: Scene
     station: Station
-    correction: Correction
+    corrections: Mapping[Crowd, Correction]
     waits: Sequence[Foreseen | None]
     places: Mapping[JobId, int]
     generation: int
@@ -108,7 +108,7 @@ class _Machine:
         return _View(
             scene=scene,
             station=_station(self._computer.alias, scene, supervisor.status),
-            correction=self.experience.correction(_pending(scene)),
+            corrections=self.experience.corrections(_pending(scene)),
             waits=_foresee(scene, supervisor),
             places={queued.id: place for place, queued in enumerate(scene.queue)},
             generation=generation,
@@ -220,7 +220,7 @@ class Foresight:
         is_stuck = view.station.rack_trouble is not None or job.hold_note is not None
         if foreseen is None or is_stuck:
             return Estimate(None, None, run.p50_s, run.p90_s)
-        p50_ns, p90_ns = _starts_ns(view, foreseen)
+        p50_ns, p90_ns = _starts_ns(view, queued, foreseen)
         return Estimate(p50_ns, p90_ns, run.p50_s, run.p90_s)
 
     def _find(self, job: Job) -> tuple[_View, Queued, Foreseen | None] | None:
@@ -261,14 +261,16 @@ def _trouble(alias: str, rack: RackStatus) -> str | None:
 def _pending(scene: Scene) -> list[Outcome]:
     """The waits that go on, the eldest first."""
     now_ns = scene.situation.now_ns
-    waits = [
-        (each.created_ns, each.standing.candidate.user_id, each.bound_s)
-        for each in scene.queue
-        if each.bound_s is not None
-    ]
     return [
-        Outcome(user_id, bound, (now_ns - created_ns) / S_NS, has_started=False)
-        for created_ns, user_id, bound in sorted(waits)
+        Outcome(
+            each.crowd,
+            each.standing.candidate.user_id,
+            each.bound_s,
+            (now_ns - each.created_ns) / S_NS,
+            has_started=False,
+        )
+        for each in sorted(scene.queue, key=lambda each: each.created_ns)
+        if each.bound_s is not None
     ]
 
 
@@ -288,14 +290,14 @@ def _underway(scene: Scene, supervisor: Supervisor) -> Underway | None:
     )
 
 
-def _starts_ns(view: _View, foreseen: Foreseen) -> tuple[int, int]:
+def _starts_ns(view: _View, queued: Queued, foreseen: Foreseen) -> tuple[int, int]:
     """p50 and p90 of a start."""
     now_ns = view.scene.situation.now_ns
-    p50_s, p90_s = view.correction.waits_s(foreseen)
+    p50_s, p90_s = view.corrections[queued.crowd].waits_s(foreseen)
     return now_ns + round(p50_s * S_NS), now_ns + round(p90_s * S_NS)
 
 
 def _foretold(view: _View, queued: Queued, foreseen: Foreseen) -> Foretold:
-    p50_ns, p90_ns = _starts_ns(view, foreseen)
+    p50_ns, p90_ns = _starts_ns(view, queued, foreseen)
     waited_s = max(0.0, (view.scene.situation.now_ns - queued.created_ns) / S_NS)
     return Foretold(queued.id, p50_ns, p90_ns, waited_s + bound_s(foreseen))

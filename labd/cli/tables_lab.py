@@ -239,5 +239,7 @@ def _amount(limit: Limit, value: float) -> str:
 def _value(text: str | None) -> str:
     if text is None:
         return "-"
-    value = json.loads(text)
-    return f"{value:.8g}" if isinstance(value, float) else text
+    told = json.loads(text)
+    value, unit = told.get("value"), told.get("unit") or ""
+    shown = f"{value:.8g}" if isinstance(value, float) else json.dumps(value)
+    return f"{shown} {unit}".rstrip()

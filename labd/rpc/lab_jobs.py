@@ -21,7 +21,8 @@ from labd.wire import iqm_server_pb2 as iqm
 from labd.wire import lab_pb2
 
 DEFAULT_LIMIT = 50
-MOST = 1000
+MOST = 200
+"""Jobs on a page: their messages are made on the event loop, 0.1 ms each."""
 
 
 class LabJobs:
@@ -56,8 +57,9 @@ class LabJobs:
         place = place_of(request.page_token, conditions)
         limit = min(request.limit or DEFAULT_LIMIT, MOST)
         page = await asyncio.to_thread(self._store.search.page, conditions, place, limit)
+        jobs = self._desk.with_positions([job for job, _ in page.jobs])
         return lab_pb2.ListJobsReply(
-            jobs=[self._summary(job, tags) for job, tags in page.jobs],
+            jobs=[self._summary(job, tags) for job, (_, tags) in zip(jobs, page.jobs, strict=True)],
             next_page_token=token_of(page.next_place, conditions),
         )
 
@@ -150,8 +152,7 @@ class LabJobs:
 
     # ---- messages
 
-    def _summary(self, record: Job, tags: tuple[str, ...]) -> lab_pb2.JobSummary:
-        job = self._desk.with_position(record)
+    def _summary(self, job: Job, tags: tuple[str, ...]) -> lab_pb2.JobSummary:
         computer = self._laboratory.quantum_computer_message(job.qc_id)
         return lab_pb2.JobSummary(
             job=convert.job_message(job, computer),
@@ -165,7 +166,7 @@ class LabJobs:
         )
 
     def _details(self, job: Job) -> lab_pb2.JobDetails:
-        summary = self._summary(job, self._store.records.tags(job))
+        summary = self._summary(self._desk.with_position(job), self._store.records.tags(job))
         details = lab_pb2.JobDetails(
             summary=summary,
             events=[

@@ -112,14 +112,14 @@ def diff(target: Target, old_id: str, new_id: str, as_json: bool) -> None:
 @calibrations.command()
 @_set_argument
 @_note_option
+@click.option("--force", is_flag=True, help="Also if it lacks what the station's gates need.")
 @json_option
 @click.pass_obj
-def activate(target: Target, set_id: str, note: str, as_json: bool) -> None:
+def activate(target: Target, set_id: str, note: str, force: bool, as_json: bool) -> None:
     """Make a set the one that clients get as the latest. For admins."""
     with target.connected(as_json=as_json) as client:
-        _print(
-            client.calibration_sets.activate(_resolved(client, set_id), note=note), target, as_json
-        )
+        resolved = _resolved(client, set_id)
+        _print(client.calibration_sets.activate(resolved, note=note, force=force), target, as_json)
 
 
 @calibrations.command()

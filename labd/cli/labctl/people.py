@@ -74,7 +74,7 @@ def add(
 
     with target.connected(as_json=as_json) as client:
         if any(user.name == name for user in client.people.users()):
-            raise Refused(f"there is a user {name} already; `labctl users set {name}` changes him")
+            raise Refused(f"there is a user {name} already; `labctl users set {name}` changes it")
         made = client.people.put_user(name, role=Role(role) if role else None, uid=uid, note=note)
     _print_user(made, as_json)
 
@@ -101,7 +101,7 @@ def set_user(
 
     with target.connected(as_json=as_json) as client:
         if all(user.name != name for user in client.people.users()):
-            raise Refused(f"there is no user {name}; `labctl users add {name}` adds him")
+            raise Refused(f"there is no user {name}; `labctl users add {name}` adds one")
         changed = client.people.put_user(
             name, role=Role(role) if role else None, uid=uid, is_enabled=enable, note=note
         )
