@@ -175,11 +175,11 @@ def test_a_payload_that_cannot_be_played_is_refused_with_every_mistake(labctl: L
     assert any("ConditionalInstruction" in problem for problem in facts["problems"])
 
 
-def test_circuits_are_refused(labctl: Labctl) -> None:
+def test_a_payload_of_another_type_is_refused(labctl: Labctl) -> None:
     done = labctl.run("submit", "--type", "circuit", BELL)
 
     assert done.returncode == 1
-    assert "CIRCUIT jobs are not executed here" in done.stderr
+    assert "payload: is not JSON" in done.stderr
 
 
 @pytest.mark.parametrize(

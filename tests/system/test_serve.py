@@ -202,10 +202,12 @@ def test_results_that_do_not_exist_yet_are_refused_with_the_reason(lab: QuickLab
     assert of_cancelled[2].endswith("it is CANCELLED: cancelled while it was executing")
 
 
-def test_a_circuit_job_is_refused(lab: QuickLab) -> None:
-    request = iqm.SubmitJobRequestV1(qc_id=lab.qc_id, type=iqm.CIRCUIT, payload=b"{}")
+def test_a_circuit_job_is_refused_where_no_calibration_is(tmp_path: Path) -> None:
+    setting = 'calibration_set = "star5/calibration-set.json"'
+    with QuickLab(tmp_path).edit(setting, "") as lab:
+        request = iqm.SubmitJobRequestV1(qc_id=lab.qc_id, type=iqm.CIRCUIT, payload=b"{}")
 
-    code, error_code, sentence = refused(lambda: lab.jobs.SubmitJobV1(request))
+        code, error_code, sentence = refused(lambda: lab.jobs.SubmitJobV1(request))
 
     assert (code, error_code) == ("INVALID_ARGUMENT", "job_type_not_supported")
     assert sentence == "CIRCUIT jobs are not executed here; supported: PULSE"
