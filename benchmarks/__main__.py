@@ -16,7 +16,7 @@ from rich.table import Table
 
 from benchmarks.row import Row
 
-MODULES = ("turnaround", "stream", "submit", "chip", "start", "million", "subscribers")
+MODULES = ("turnaround", "stream", "submit", "chip", "start", "million", "subscribers", "forecast")
 RESULTS = Path(__file__).with_name("results.json")
 
 
