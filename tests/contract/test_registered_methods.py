@@ -10,6 +10,7 @@ import pytest
 
 from labd.audit_trail import AuditTrail
 from labd.changes import Changes
+from labd.circuit_stations import CircuitStations
 from labd.config import read_config
 from labd.connections import Connections
 from labd.core.access import TABLE, Reach, Role, may, reach
@@ -30,7 +31,7 @@ SHIPPED = Path(__file__).parents[2] / "config" / "labd.toml"
 def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[str]]:
     config = read_config(SHIPPED, state_dir=tmp_path_factory.mktemp("state"))
     store = Store.open(config.server.state_dir, clock_ns=time.time_ns)
-    intake = Intake(config.limits)
+    intake = Intake(config.limits, CircuitStations(store.calibration_sets))
     changes = Changes()
     foresight = Foresight(config.quantum_computers, store.history, changes, {})
     laboratory = Laboratory(config, Desk(store, changes), {}, foresight)
