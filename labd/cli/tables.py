@@ -80,12 +80,13 @@ def jobs_table(jobs: Sequence[JobSummary], zone: tzinfo, n_columns: int) -> Tabl
     return _fitted(columns, n_columns)
 
 
-def reasons(jobs: Sequence[JobSummary]) -> list[Text]:
+def reasons(jobs: Sequence[JobSummary], zone: tzinfo) -> list[Text]:
     """Why jobs wait for more than those before them, each reason once, with its jobs."""
     waiting: dict[str, int] = {}
     for job in jobs:
         if job.waiting is not None and job.waiting.kind not in sentences.ORDINARY:
-            waiting[job.waiting.sentence] = waiting.get(job.waiting.sentence, 0) + 1
+            sentence = sentences.reason(job.waiting, zone)
+            waiting[sentence] = waiting.get(sentence, 0) + 1
     lines = [
         f"{n_jobs} wait{'s' if n_jobs == 1 else ''}: {sentence}"
         for sentence, n_jobs in waiting.items()
@@ -113,7 +114,7 @@ def _details_rows(details: JobDetails, zone: tzinfo) -> list[tuple[str, str | Te
         ("job", str(job.id)),
         ("status", _status(job)),
         ("error", Text(job.error, style="red")),
-        ("waits", job.waiting.sentence if job.waiting else ""),
+        ("waits", sentences.reason(job.waiting, zone) if job.waiting else ""),
         ("expected", "\n".join(sentences.expectation(job.estimate, zone)) if job.estimate else ""),
         ("held", job.hold_note or ("yes" if job.hold_note is not None else "")),
         ("user", job.user),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from io import StringIO
 from pathlib import Path
 from uuid import UUID
@@ -192,7 +192,17 @@ def test_reasons_are_told_once_below_the_list() -> None:
     behind = Waiting(WaitingKind.JOBS_BEFORE, "3 jobs run before it", None)
     waiting = [replace(JOB, waiting=each) for each in (paused, paused, behind, None)]
 
-    assert printed(*tables.reasons(waiting)) == ['2 wait: star5 is paused by root: "He low"']
+    assert printed(*tables.reasons(waiting, UTC)) == ['2 wait: star5 is paused by root: "He low"']
+
+
+def test_a_reason_ends_in_the_users_zone_too() -> None:
+    until = datetime(2031, 7, 1, 12, 0, tzinfo=UTC)
+    slot = Waiting(WaitingKind.TIMESLOT, "bob has star5 until 2031-07-01 12:00 UTC", until)
+
+    assert sentences.reason(slot, UTC) == slot.sentence
+    assert sentences.reason(slot, timezone(timedelta(hours=3), "EEST")) == (
+        f"{slot.sentence} (until Tue 1 Jul 2031 15:00 EEST)"
+    )
 
 
 def test_an_estimate_is_told_with_its_error() -> None:
