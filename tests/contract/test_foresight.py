@@ -104,7 +104,7 @@ def open_lab(folder: Path, store: Store, clock: Clock) -> Lab:
     supervisors: dict[QcId, Supervisor] = {}
     foresight = Foresight((computer,), store.history, changes, supervisors)
     desk = Desk(store, changes, foresight.note)
-    command = RackCommand(computer.alias, folder, folder, 1, folder)
+    command = RackCommand(computer.alias, folder, folder, folder, 1, folder)
     supervisor = Supervisor(desk, command, computer.id, computer.timeslots)
     supervisor.status = RackStatus(RackState.READY)
     supervisors[computer.id] = supervisor
