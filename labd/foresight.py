@@ -137,8 +137,9 @@ class _Machine:
     async def _record(self, view: _View) -> None:
         """Record first forecasts; let waits that are held up teach nothing."""
         queue = view.scene.queue
-        is_paused = view.scene.situation.mode is Mode.PAUSED
-        is_held_up = is_paused or view.station.rack_trouble is not None
+        situation = view.scene.situation
+        is_stopped = situation.mode is Mode.PAUSED or situation.held is not None
+        is_held_up = is_stopped or view.station.rack_trouble is not None
         void = [
             each.id
             for each in queue

@@ -12,11 +12,12 @@ from rich.text import Text
 
 from labd.cli import sentences
 from labd.cli.tables import cut, facts_table, full_instant, n_bytes, plain_table, short_instant
-from labd.cli.times import shown_span
+from labd.cli.times import shown_instant, shown_span
 from labd.client import (
     AuditLine,
     CalibrationHead,
     Connection,
+    Lease,
     Limit,
     Limits,
     Machine,
@@ -48,6 +49,7 @@ def machine_table(machine: Machine, zone: tzinfo) -> Table:
             ("rack", Text(rack, style=_RACK_STYLES.get(machine.rack_state, ""))),
             ("queued", f"{machine.n_queued}"),
             ("running", str(machine.running_job or "")),
+            ("lease", _lease_line(machine.lease, zone)),
             ("timeslot", _slot_line(machine.current_timeslot, zone)),
             ("next timeslot", _slot_line(machine.next_timeslot, zone)),
             ("calibration", str(machine.calibration_set_id or "")),
@@ -239,6 +241,14 @@ def _slot_line(slot: Timeslot | None, zone: tzinfo) -> str:
         return ""
     when = shown_span(slot.start, slot.end, zone=zone, now=datetime.now(UTC))
     return f"{when}, {slot.user or 'somebody'}" + (f": {slot.note}" if slot.note else "")
+
+
+def _lease_line(lease: Lease | None, zone: tzinfo) -> str:
+    if lease is None:
+        return ""
+    until = shown_instant(lease.until, zone=zone, now=datetime.now(UTC))
+    who = f"{lease.user} ({lease.name})" if lease.user else "somebody"
+    return f"until {until}, {who}" + (f": {lease.note}" if lease.note else "")
 
 
 def _amount(limit: Limit, value: float) -> str:

@@ -25,6 +25,7 @@ from labd.client.calls import Calls, joined
 from labd.client.convert import pack_uuid, uuid_of
 from labd.client.errors import JobNotCompleted, NotFound
 from labd.client.follow import follow
+from labd.client.leases import LeaseCalls
 from labd.client.machine import MachineCalls
 from labd.client.people import PeopleCalls
 from labd.client.timeslots import TimeslotCalls
@@ -66,8 +67,8 @@ class Client:
     beyond the system's certificates. timeout_s: of every call that is no stream. patience_s: how
     long `watch` and `wait` try to reach a silent server.
 
-    Jobs are methods of the client itself; `machine`, `people`, `timeslots`, `calibration_sets` and
-    `audit` hold the rest.
+    Jobs are methods of the client itself; `machine`, `people`, `timeslots`, `leases`,
+    `calibration_sets` and `audit` hold the rest.
     """
 
     def __init__(
@@ -127,6 +128,11 @@ class Client:
     def timeslots(self) -> TimeslotCalls:
         """Timeslots of the quantum computer."""
         return TimeslotCalls(self._calls, self._address.alias)
+
+    @cached_property
+    def leases(self) -> LeaseCalls:
+        """Taking the quantum computer for a while."""
+        return LeaseCalls(self._calls, self._address.alias)
 
     @cached_property
     def calibration_sets(self) -> CalibrationCalls:

@@ -28,11 +28,29 @@ class Timeslot:
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """A quantum computer that is taken for a while. name: tells a holder's leases apart.
+
+    user, name, note: empty where strangers' are hidden.
+    """
+
+    id: UUID
+    alias: str
+    user: str
+    name: str
+    note: str
+    since: datetime
+    until: datetime
+    is_own: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """A quantum computer as it stands. rack_state: starting, ready, unavailable or dead.
 
     note, changed_by, changed_at: of the last change of its mode. rack_what: why the rack is not
-    ready. running_job: None while none runs, or one that the caller may not see.
+    ready. running_job: None while none runs, or one that the caller may not see. lease: held
+    now.
     """
 
     alias: str
@@ -48,6 +66,7 @@ class Machine:
     current_timeslot: Timeslot | None
     next_timeslot: Timeslot | None
     calibration_set_id: UUID | None
+    lease: Lease | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +134,20 @@ def timeslot_of(message: lab.Timeslot) -> Timeslot:
     )
 
 
+def lease_of(message: lab.Lease) -> Lease:
+    """The frozen value of a lease."""
+    return Lease(
+        id=uuid_of(message.id),
+        alias=message.alias,
+        user=message.user,
+        name=message.name,
+        note=message.note,
+        since=instant_of(message.since),
+        until=instant_of(message.until),
+        is_own=message.is_own,
+    )
+
+
 def machine_of(message: lab.Machine) -> Machine:
     """The frozen value of a machine."""
     has = message.HasField
@@ -134,6 +167,7 @@ def machine_of(message: lab.Machine) -> Machine:
         calibration_set_id=uuid_of(message.calibration_set_id)
         if has("calibration_set_id")
         else None,
+        lease=lease_of(message.lease) if has("lease") else None,
     )
 
 

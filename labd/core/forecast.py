@@ -78,7 +78,7 @@ class _Play:
         """Start jobs, or let time pass, until nothing is left or time alone opens nothing."""
         for _ in range(MAX_STEPS):
             situation = self._situation()
-            if not self._n_left or not situation.slots:
+            if not self._n_left or not (situation.slots or situation.lease):
                 break
             first = self._first_to_start(situation)
             if first is not None:
@@ -95,7 +95,12 @@ class _Play:
         slots = tuple(slot for slot in self._first.slots if slot.end_ns > now_ns)
         current = next((slot for slot in slots if slot.start_ns <= now_ns), None)
         active_ns = None if current is None else self._active_ns.get(current.user_id)
-        return replace(self._first, now_ns=now_ns, slots=slots, owner_active_ns=active_ns)
+        lease = self._first.lease
+        if lease is not None and not lease.is_held(now_ns):
+            lease = None
+        return replace(
+            self._first, now_ns=now_ns, slots=slots, owner_active_ns=active_ns, lease=lease
+        )
 
     def _first_to_start(self, situation: Situation) -> int | None:
         """As `first_to_start` of labd.core.openings, without asking again in vain.
@@ -121,8 +126,11 @@ class _Play:
         return index
 
     def _add_up(self) -> None:
-        """Start one after the other all that may start without a slot."""
-        if openings(replace(self._first, slots=(), now_ns=self._now_ns, owner_active_ns=None)):
+        """Start one after the other all that may start without a slot, once no lease is held."""
+        alone = replace(
+            self._first, slots=(), now_ns=self._now_ns, owner_active_ns=None, lease=None
+        )
+        if openings(alone):
             for index, job in enumerate(self._queue):
                 candidate = job.candidate
                 is_free = not (candidate.with_timeslot or candidate.is_held)

@@ -3,6 +3,7 @@
 `openings` says it to the one who claims, `why_not` to the one who waits; both ask the same
 `Opening.admits`. The rules:
 - a paused quantum computer starts nothing;
+- while a lease is held nothing starts but its holder's jobs, of what the other rules let start;
 - in a slot its owner's jobs start, those handed in for a timeslot first, and only if they are
   expected to end before his slot, with his slots that follow without a gap, is over;
 - a slot without work of its owner for `idle_release_s` is released: it is free time until he works;
@@ -15,13 +16,14 @@ How long a job is expected to run is the length that nine in ten like it do not 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
 from labd.core.access import Role, User
 from labd.core.errors import NoBookedTimeslots, OutlastsTimeslot, Refusal, TimeslotRequired
 from labd.core.jobs import QcId
+from labd.core.leases import Lease
 
 S_NS = 1_000_000_000
 
@@ -77,7 +79,8 @@ class Situation:
     """A quantum computer at an instant.
 
     slots: those that are not over, in order; they do not overlap. owner_active_ns: when the owner
-    of the slot that runs last handed in a job, or had one end; None: not since it began.
+    of the slot that runs last handed in a job, or had one end; None: not since it began. lease: the
+    last one, whether or not it is over.
     """
 
     now_ns: int
@@ -85,6 +88,13 @@ class Situation:
     slots: tuple[Slot, ...]
     rules: TimeslotRules
     owner_active_ns: int | None = None
+    lease: Lease | None = None
+
+    @property
+    def held(self) -> Lease | None:
+        """The lease that is held now."""
+        is_held = self.lease is not None and self.lease.is_held(self.now_ns)
+        return self.lease if is_held else None
 
     @property
     def current(self) -> Slot | None:
@@ -143,6 +153,17 @@ def openings(situation: Situation) -> tuple[Opening, ...]:
     """What may start now, by tier; the same until `next_change_ns`."""
     if situation.mode is Mode.PAUSED:
         return ()
+    found, held = _by_timeslots(situation), situation.held
+    if held is None:
+        return found
+    return tuple(
+        replace(opening, user_id=held.user_id, except_user_id=None)
+        for opening in found
+        if opening.user_id in (None, held.user_id) and opening.except_user_id != held.user_id
+    )
+
+
+def _by_timeslots(situation: Situation) -> tuple[Opening, ...]:
     current, release_ns = situation.current, situation.release_ns
     if current is None or release_ns is None:
         return _in_free_time(situation, tier=0)
@@ -190,7 +211,10 @@ def chain_end_ns(slots: Iterable[Slot], first: Slot) -> int:
 
 
 def next_change_ns(situation: Situation) -> int | None:
-    """When time alone changes the openings: a slot begins or ends or is released. None: never."""
+    """When time alone changes the openings: a slot or lease ends, or a slot begins or is released.
+
+    None: never.
+    """
     if situation.mode is Mode.PAUSED:
         return None
     current, release_ns = situation.current, situation.release_ns
@@ -199,6 +223,8 @@ def next_change_ns(situation: Situation) -> int | None:
         changes.append(current.end_ns)
     if release_ns is not None and release_ns > situation.now_ns:
         changes.append(release_ns)
+    if situation.held is not None:
+        changes.append(situation.held.until_ns)
     return min(changes, default=None)
 
 
@@ -226,6 +252,7 @@ class ObstacleKind(StrEnum):
 
     JOB_HELD = "the job is held"
     PAUSED = "the quantum computer is paused"
+    LEASE = "somebody else holds a lease"
     SLOT = "somebody else's slot runs"
     OWN_SLOT = "the owner's slot has not begun"
     NO_SLOT = "the owner has no slot"
@@ -239,13 +266,14 @@ class Obstacle:
 
     slot: the slot in the way, or the owner's that is too short or has not begun. room_s: how long
     a job of his could run now. until_ns: when this obstacle ends by itself, at the latest; None
-    where it does not, or nobody knows.
+    where it does not, or nobody knows. lease: the one in the way.
     """
 
     kind: ObstacleKind
     slot: Slot | None = None
     until_ns: int | None = None
     room_s: float | None = None
+    lease: Lease | None = None
 
 
 def why_not(job: Candidate, situation: Situation) -> Obstacle | None:
@@ -256,6 +284,9 @@ def why_not(job: Candidate, situation: Situation) -> Obstacle | None:
         return Obstacle(ObstacleKind.JOB_HELD)
     if situation.mode is Mode.PAUSED:
         return Obstacle(ObstacleKind.PAUSED)
+    held = situation.held
+    if held is not None and held.user_id != job.user_id:
+        return Obstacle(ObstacleKind.LEASE, until_ns=held.until_ns, lease=held)
     current, release_ns = situation.current, situation.release_ns
     if job.with_timeslot or situation.rules.is_required:
         return _without_own_slot(job, situation)
@@ -312,6 +343,6 @@ def why_refused(job: Candidate, situation: Situation, *, user: str, alias: str) 
     return None
 
 
-def sees_owner(viewer: User, slot: Slot, rules: TimeslotRules) -> bool:
-    """Whether a user is told whose slot it is, and its note."""
+def sees_owner(viewer: User, slot: Slot | Lease, rules: TimeslotRules) -> bool:
+    """Whether a user is told whose slot or lease it is, and its note."""
     return rules.shows_owners or viewer.role is not Role.USER or viewer.id == slot.user_id

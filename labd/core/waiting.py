@@ -1,9 +1,9 @@
 """Why a queued job does not run yet: one reason, in a sentence for a tired person.
 
 The reason that would still hold if all the others were gone goes first: the job is held, the
-quantum computer is paused, a timeslot is in the way (`why_not` of labd.core.openings, the same rule
-by which jobs are claimed), the rack is not ready, other jobs come before. Sentences are written for
-the job's owner; whom he may not know is "somebody". Times are UTC.
+quantum computer is paused, a lease or timeslot is in the way (`why_not` of labd.core.openings, the
+same rule by which jobs are claimed), the rack is not ready, other jobs come before. Sentences are
+written for the job's owner; whom he may not know is "somebody". Times are UTC.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import assert_never
 
+from labd.core.leases import Lease
 from labd.core.openings import S_NS, Candidate, Obstacle, ObstacleKind, Situation, Slot, why_not
 
 
@@ -28,6 +29,7 @@ class WaitingKind(StrEnum):
     RACK = "RACK"
     CALIBRATION = "CALIBRATION"
     STARTING = "STARTING"
+    LEASE = "LEASE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,9 @@ def _obstructed(
             by = f" by {station.paused_by}" if station.paused_by else ""
             sentence = f"{station.alias} is paused{by}{_quoted(station.pause_note)}"
             return Waiting(WaitingKind.MACHINE_HELD, sentence)
+        case ObstacleKind.LEASE:
+            assert obstacle.lease is not None
+            return _by_lease(obstacle.lease, situation, station)
         case ObstacleKind.NO_SLOT:
             sentence = "it runs in a timeslot of its owner only, and there is none ahead"
             return Waiting(WaitingKind.OWN_TIMESLOT, f"{sentence}: ask an admin to book one")
@@ -102,6 +107,14 @@ def _obstructed(
             return _by_slot(job, obstacle, obstacle.slot, situation, station)
         case _:
             assert_never(obstacle.kind)
+
+
+def _by_lease(lease: Lease, situation: Situation, station: Station) -> Waiting:
+    is_shown = situation.rules.shows_owners
+    who, note = (lease.user, lease.note) if is_shown else ("somebody", "")
+    end = time_text(lease.until_ns, situation.now_ns)
+    sentence = f"{who} has a lease on {station.alias} until {end}{_quoted(note)}"
+    return Waiting(WaitingKind.LEASE, sentence, lease.until_ns)
 
 
 def _by_slot(

@@ -9,6 +9,7 @@ from labd.core.openings import Mode
 from labd.identity import Caller
 from labd.rpc import convert
 from labd.rpc.caller import Context
+from labd.rpc.lab_leases import lease_message
 from labd.rpc.lab_timeslots import timeslot_message
 from labd.rpc.laboratory import Laboratory
 from labd.wire import lab_pb2
@@ -81,6 +82,8 @@ class LabMachine:
             message.current_timeslot.CopyFrom(slot)
         for ahead in situation.ahead[:1]:
             message.next_timeslot.CopyFrom(timeslot_message(laboratory, ahead, caller))
+        if situation.held is not None:
+            message.lease.CopyFrom(lease_message(laboratory, situation.held, caller))
         active = store.calibration_sets.active(computer.id)
         if active is not None:
             message.calibration_set_id.CopyFrom(convert.uuid_message(active.id))

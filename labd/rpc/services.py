@@ -12,6 +12,7 @@ from labd.rpc.jobs import Jobs
 from labd.rpc.lab_audit import LabAudit
 from labd.rpc.lab_calibrations import LabCalibrations
 from labd.rpc.lab_jobs import LabJobs
+from labd.rpc.lab_leases import LabLeases
 from labd.rpc.lab_limits import LabLimits
 from labd.rpc.lab_machine import LabMachine
 from labd.rpc.lab_people import LabPeople
@@ -76,6 +77,7 @@ def _lab_methods(
     people = LabPeople(laboratory, gate)
     jobs = LabJobs(laboratory, acceptance)
     timeslots = LabTimeslots(laboratory)
+    leases = LabLeases(laboratory)
     calibrations = LabCalibrations(laboratory)
     audit = LabAudit(laboratory)
     limits = LabLimits(laboratory)
@@ -99,6 +101,9 @@ def _lab_methods(
         "BookTimeslot": unary(timeslots.book, lab.BookTimeslotRequest),
         "ChangeTimeslot": unary(timeslots.change, lab.ChangeTimeslotRequest),
         "CancelTimeslot": unary(timeslots.cancel, lab.CancelTimeslotRequest),
+        "TakeLease": unary(leases.take, lab.TakeLeaseRequest),
+        "RenewLease": unary(leases.renew, lab.RenewLeaseRequest),
+        "GiveLease": unary(leases.give, lab.GiveLeaseRequest),
         "ImportCalibration": unary(calibrations.import_set, lab.ImportCalibrationRequest),
         "ListCalibrations": unary(calibrations.list_sets, lab.ListCalibrationsRequest),
         "DiffCalibrations": unary(calibrations.diff, lab.DiffCalibrationsRequest),

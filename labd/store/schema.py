@@ -380,3 +380,39 @@ def m002_users_and_order(db: Database) -> None:
     )
     for statement in _TRIGGERS_2:
         db.conn.execute(statement)
+
+
+# ---- leases
+
+# One row per quantum computer, the last lease: two holders cannot be written down.
+_LEASES_3 = (
+    """CREATE TABLE leases (
+        qc_id BLOB PRIMARY KEY REFERENCES quantum_computers (id),
+        id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+        user_id INTEGER NOT NULL REFERENCES users (id),
+        name TEXT NOT NULL,
+        note TEXT NOT NULL,
+        since_ns INTEGER NOT NULL,
+        until_ns INTEGER NOT NULL,
+        CHECK (since_ns < until_ns)
+    ) STRICT, WITHOUT ROWID""",
+    _refuse(
+        "leases_one_holder",
+        "UPDATE ON leases",
+        "the lease before is still held",
+        "new.id <> old.id AND new.since_ns < old.until_ns",
+    ),
+    _refuse(
+        "leases_keep_their_holder",
+        "UPDATE ON leases",
+        "a lease does not change hands",
+        "new.id = old.id AND (new.user_id <> old.user_id OR new.since_ns <> old.since_ns)",
+    ),
+)
+
+
+@_MIGRATIONS()
+def m003_leases(db: Database) -> None:
+    """Leases."""
+    for statement in _LEASES_3:
+        db.conn.execute(statement)

@@ -22,6 +22,7 @@ from labd.store.calibrations import CalibrationSets
 from labd.store.database import Batched, Writer, open_database, open_reader, storage_sentence
 from labd.store.files import StateDirectory
 from labd.store.history import History
+from labd.store.leases import Leases
 from labd.store.leftovers import leftovers_removed
 from labd.store.limits import Limits
 from labd.store.queue import Queue
@@ -58,6 +59,7 @@ class Store:
         self.history = History(self._writer, self._reader, clock_ns)
         self.limits = Limits(self._writer, self._reader, clock_ns)
         self.timeslots = Timeslots(self._writer, self._reader, clock_ns)
+        self.leases = Leases(self._writer, self._reader, clock_ns)
         self.people = people.People(self._writer, self._reader, clock_ns)
 
     @classmethod

@@ -11,7 +11,6 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from labd.core.audit import AuditEntry
@@ -26,8 +25,9 @@ from labd.core.openings import (
     next_change_ns,
     openings,
 )
-from labd.store import audit, queue
+from labd.store import audit, leases, queue
 from labd.store.database import Writer
+from labd.store.instants import utc_text
 
 Told = Callable[[Slot], None]
 
@@ -91,7 +91,8 @@ def _situation(
     (mode,) = db.execute(
         "SELECT mode FROM quantum_computers WHERE id = ?", (qc_id.bytes,)
     ).fetchone()
-    seen = Situation(now_ns, Mode(mode), slots, rules)
+    lease = leases.lease_of(db, qc_id, now_ns)
+    seen = Situation(now_ns, Mode(mode), slots, rules, lease=lease)
     if seen.current is None:
         return seen
     return replace(seen, owner_active_ns=_active_ns(db, seen.current))
@@ -172,6 +173,7 @@ def book(db: sqlite3.Connection, wish: Booking, by: AuditEntry, now_ns: int) -> 
     if user is None:
         raise NotFound("user", wish.user, "`labctl users list` has them")
     slot = Slot(uuid4(), wish.qc_id, int(user[0]), wish.user, start_ns, wish.end_ns, wish.note)
+    _demand_no_lease(db, slot, now_ns)
     with _no_overlap(db, slot):
         db.execute(
             "INSERT INTO timeslots (id, qc_id, user_id, start_ns, end_ns, note, booked_by,"
@@ -208,6 +210,7 @@ def change(
     _check_times(start_ns, end_ns, now_ns)
     note = old.note if wish.note is None else wish.note
     new = replace(old, start_ns=start_ns, end_ns=end_ns, note=note)
+    _demand_no_lease(db, new, now_ns)
     with _no_overlap(db, new):
         db.execute(
             "UPDATE timeslots SET start_ns = ?, end_ns = ?, note = ? WHERE id = ?",
@@ -256,6 +259,13 @@ def _check_times(start_ns: int, end_ns: int, now_ns: int) -> None:
         )
     if end_ns > now_ns + FARTHEST_NS:
         raise InvalidArgument("end", f"{utc_text(end_ns)} is more than five years ahead")
+
+
+def _demand_no_lease(db: sqlite3.Connection, slot: Slot, now_ns: int) -> None:
+    """Raises Conflict where somebody else's lease would not be over when the slot begins."""
+    held = leases.lease_of(db, slot.qc_id, now_ns)
+    if held is not None and held.user_id != slot.user_id and slot.start_ns < held.until_ns:
+        raise Conflict(f"{leases.sentence(held)} is in the way")
 
 
 @contextmanager
@@ -323,14 +333,6 @@ def list_slots(
 def sentence(slot: Slot) -> str:
     """A slot, for people; in UTC, because nobody knows where they are."""
     return f"the slot of {slot.user} from {utc_text(slot.start_ns)} to {utc_text(slot.end_ns)}"
-
-
-def utc_text(at_ns: int) -> str:
-    """An instant to the second; far ones as seconds since 1970."""
-    try:
-        return f"{datetime.fromtimestamp(at_ns // S_NS, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    except (ValueError, OverflowError, OSError):
-        return f"second {at_ns // S_NS}"
 
 
 class Timeslots:

@@ -130,6 +130,7 @@ class Waiting(_message.Message):
         RACK: _ClassVar[Waiting.Kind]
         CALIBRATION: _ClassVar[Waiting.Kind]
         STARTING: _ClassVar[Waiting.Kind]
+        LEASE: _ClassVar[Waiting.Kind]
     KIND_UNSPECIFIED: Waiting.Kind
     JOBS_BEFORE: Waiting.Kind
     TIMESLOT: Waiting.Kind
@@ -140,6 +141,7 @@ class Waiting(_message.Message):
     RACK: Waiting.Kind
     CALIBRATION: Waiting.Kind
     STARTING: Waiting.Kind
+    LEASE: Waiting.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     SENTENCE_FIELD_NUMBER: _ClassVar[int]
     UNTIL_FIELD_NUMBER: _ClassVar[int]
@@ -232,7 +234,7 @@ class MachineRequest(_message.Message):
     def __init__(self, alias: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
 
 class Machine(_message.Message):
-    __slots__ = ("quantum_computer", "mode", "note", "changed_by", "changed_at", "rack_state", "rack_what", "n_queued", "running_job", "current_timeslot", "next_timeslot", "calibration_set_id")
+    __slots__ = ("quantum_computer", "mode", "note", "changed_by", "changed_at", "rack_state", "rack_what", "n_queued", "running_job", "current_timeslot", "next_timeslot", "calibration_set_id", "lease")
     QUANTUM_COMPUTER_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
@@ -245,6 +247,7 @@ class Machine(_message.Message):
     CURRENT_TIMESLOT_FIELD_NUMBER: _ClassVar[int]
     NEXT_TIMESLOT_FIELD_NUMBER: _ClassVar[int]
     CALIBRATION_SET_ID_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
     quantum_computer: _iqm_server_pb2.QuantumComputerV1
     mode: MachineMode
     note: str
@@ -257,7 +260,8 @@ class Machine(_message.Message):
     current_timeslot: Timeslot
     next_timeslot: Timeslot
     calibration_set_id: _iqm_server_pb2.Uuid
-    def __init__(self, quantum_computer: _Optional[_Union[_iqm_server_pb2.QuantumComputerV1, _Mapping]] = ..., mode: _Optional[_Union[MachineMode, str]] = ..., note: _Optional[str] = ..., changed_by: _Optional[str] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rack_state: _Optional[str] = ..., rack_what: _Optional[str] = ..., n_queued: _Optional[int] = ..., running_job: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ..., current_timeslot: _Optional[_Union[Timeslot, _Mapping]] = ..., next_timeslot: _Optional[_Union[Timeslot, _Mapping]] = ..., calibration_set_id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ...) -> None: ...
+    lease: Lease
+    def __init__(self, quantum_computer: _Optional[_Union[_iqm_server_pb2.QuantumComputerV1, _Mapping]] = ..., mode: _Optional[_Union[MachineMode, str]] = ..., note: _Optional[str] = ..., changed_by: _Optional[str] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rack_state: _Optional[str] = ..., rack_what: _Optional[str] = ..., n_queued: _Optional[int] = ..., running_job: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ..., current_timeslot: _Optional[_Union[Timeslot, _Mapping]] = ..., next_timeslot: _Optional[_Union[Timeslot, _Mapping]] = ..., calibration_set_id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ..., lease: _Optional[_Union[Lease, _Mapping]] = ...) -> None: ...
 
 class Connection(_message.Message):
     __slots__ = ("user", "credential", "origin", "since", "last_call_at", "last_call", "n_calls")
@@ -484,6 +488,52 @@ class ChangeTimeslotRequest(_message.Message):
     def __init__(self, id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., note: _Optional[str] = ...) -> None: ...
 
 class CancelTimeslotRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: _iqm_server_pb2.Uuid
+    def __init__(self, id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ...) -> None: ...
+
+class Lease(_message.Message):
+    __slots__ = ("id", "alias", "user", "name", "note", "since", "until", "is_own")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    IS_OWN_FIELD_NUMBER: _ClassVar[int]
+    id: _iqm_server_pb2.Uuid
+    alias: str
+    user: str
+    name: str
+    note: str
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    is_own: bool
+    def __init__(self, id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ..., alias: _Optional[str] = ..., user: _Optional[str] = ..., name: _Optional[str] = ..., note: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_own: _Optional[bool] = ...) -> None: ...
+
+class TakeLeaseRequest(_message.Message):
+    __slots__ = ("alias", "name", "ttl_s", "note")
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TTL_S_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    alias: str
+    name: str
+    ttl_s: float
+    note: str
+    def __init__(self, alias: _Optional[str] = ..., name: _Optional[str] = ..., ttl_s: _Optional[float] = ..., note: _Optional[str] = ...) -> None: ...
+
+class RenewLeaseRequest(_message.Message):
+    __slots__ = ("id", "ttl_s")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TTL_S_FIELD_NUMBER: _ClassVar[int]
+    id: _iqm_server_pb2.Uuid
+    ttl_s: float
+    def __init__(self, id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ..., ttl_s: _Optional[float] = ...) -> None: ...
+
+class GiveLeaseRequest(_message.Message):
     __slots__ = ("id",)
     ID_FIELD_NUMBER: _ClassVar[int]
     id: _iqm_server_pb2.Uuid

@@ -165,6 +165,21 @@ class LabStub:
                 request_serializer=labd_dot_wire_dot_lab__pb2.CancelTimeslotRequest.SerializeToString,
                 response_deserializer=labd_dot_wire_dot_lab__pb2.Timeslot.FromString,
                 _registered_method=True)
+        self.TakeLease = channel.unary_unary(
+                '/labd.v1.Lab/TakeLease',
+                request_serializer=labd_dot_wire_dot_lab__pb2.TakeLeaseRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.Lease.FromString,
+                _registered_method=True)
+        self.RenewLease = channel.unary_unary(
+                '/labd.v1.Lab/RenewLease',
+                request_serializer=labd_dot_wire_dot_lab__pb2.RenewLeaseRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.Lease.FromString,
+                _registered_method=True)
+        self.GiveLease = channel.unary_unary(
+                '/labd.v1.Lab/GiveLease',
+                request_serializer=labd_dot_wire_dot_lab__pb2.GiveLeaseRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.Lease.FromString,
+                _registered_method=True)
         self.ImportCalibration = channel.unary_unary(
                 '/labd.v1.Lab/ImportCalibration',
                 request_serializer=labd_dot_wire_dot_lab__pb2.ImportCalibrationRequest.SerializeToString,
@@ -358,6 +373,25 @@ class LabServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TakeLease(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewLease(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GiveLease(self, request, context):
+        """The answer is the lease as it was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ImportCalibration(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -526,6 +560,21 @@ def add_LabServicer_to_server(servicer, server):
                     servicer.CancelTimeslot,
                     request_deserializer=labd_dot_wire_dot_lab__pb2.CancelTimeslotRequest.FromString,
                     response_serializer=labd_dot_wire_dot_lab__pb2.Timeslot.SerializeToString,
+            ),
+            'TakeLease': grpc.unary_unary_rpc_method_handler(
+                    servicer.TakeLease,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.TakeLeaseRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.Lease.SerializeToString,
+            ),
+            'RenewLease': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewLease,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.RenewLeaseRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.Lease.SerializeToString,
+            ),
+            'GiveLease': grpc.unary_unary_rpc_method_handler(
+                    servicer.GiveLease,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.GiveLeaseRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.Lease.SerializeToString,
             ),
             'ImportCalibration': grpc.unary_unary_rpc_method_handler(
                     servicer.ImportCalibration,
@@ -1260,6 +1309,87 @@ class Lab:
             '/labd.v1.Lab/CancelTimeslot',
             labd_dot_wire_dot_lab__pb2.CancelTimeslotRequest.SerializeToString,
             labd_dot_wire_dot_lab__pb2.Timeslot.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TakeLease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/TakeLease',
+            labd_dot_wire_dot_lab__pb2.TakeLeaseRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.Lease.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewLease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/RenewLease',
+            labd_dot_wire_dot_lab__pb2.RenewLeaseRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.Lease.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GiveLease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/GiveLease',
+            labd_dot_wire_dot_lab__pb2.GiveLeaseRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.Lease.FromString,
             options,
             channel_credentials,
             insecure,

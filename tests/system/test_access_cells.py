@@ -75,6 +75,22 @@ class Bench:
         slot: lab_pb2.Timeslot = self.lab.lab.BookTimeslot(slot_request(owner))
         return slot.id
 
+    def no_lease(self) -> None:
+        """Lets the next one take it, whoever that is."""
+        held = self.lab.lab.GetMachine(lab_pb2.MachineRequest(alias=ALIAS))
+        if held.HasField("lease"):
+            self.lab.lab.GiveLease(lab_pb2.GiveLeaseRequest(id=held.lease.id))
+
+    def to_take(self, _: str) -> lab_pb2.TakeLeaseRequest:
+        self.no_lease()
+        return lab_pb2.TakeLeaseRequest(alias=ALIAS, name="bench", ttl_s=60.0)
+
+    def lease(self, owner: str) -> iqm.Uuid:
+        request = self.to_take(owner)
+        (lease,) = self.lab.call("labd.v1.Lab/TakeLease", request, self.lab.tokens[owner])
+        assert isinstance(lease, lab_pb2.Lease)
+        return lease.id
+
     def calibration(self) -> iqm.Uuid:
         stored: lab_pb2.CalibrationSet = self.lab.lab.ImportCalibration(self.import_request())
         return stored.head.id
@@ -190,6 +206,15 @@ CASES: dict[str, tuple[dict[str, tuple[str, str]], Ask]] = {
     "labd.v1.Lab/CancelTimeslot": (
         OF_USER_FOR_ADMINS,
         lambda b, owner: lab_pb2.CancelTimeslotRequest(id=b.slot(owner)),
+    ),
+    "labd.v1.Lab/TakeLease": (EVERYBODY, Bench.to_take),
+    "labd.v1.Lab/RenewLease": (
+        OF_USER,
+        lambda b, owner: lab_pb2.RenewLeaseRequest(id=b.lease(owner), ttl_s=60.0),
+    ),
+    "labd.v1.Lab/GiveLease": (
+        OF_USER,
+        lambda b, owner: lab_pb2.GiveLeaseRequest(id=b.lease(owner)),
     ),
     "labd.v1.Lab/ImportCalibration": (ADMINS, lambda b, _: b.import_request()),
     "labd.v1.Lab/ListCalibrations": (EVERYBODY, lambda b, _: lab_pb2.ListCalibrationsRequest()),

@@ -29,6 +29,7 @@ from labd.client import (
     JobState,
     JobSummary,
     JobType,
+    Lease,
     Limit,
     Limits,
     Machine,
@@ -265,7 +266,7 @@ def test_the_manual_has_every_verb() -> None:
     "value",
     [
         *(CalibrationHead, Connection, JobDetails, JobEvent, JobSummary, Estimate, Waiting),
-        *(Limit, Limits, Machine, Timeslot, Token, User, WhoAmI, AuditLine),
+        *(Limit, Limits, Lease, Machine, Timeslot, Token, User, WhoAmI, AuditLine),
     ],
 )
 def test_the_manual_has_every_key(value: type) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from labd.core.access import Role, User
 from labd.core.errors import NoBookedTimeslots, OutlastsTimeslot, TimeslotRequired
 from labd.core.jobs import QcId
+from labd.core.leases import Lease
 from labd.core.openings import (
     S_NS,
     Candidate,
@@ -44,6 +45,12 @@ def slot(user_id: int, start_s: float, end_s: float) -> Slot:
         end_ns=round(end_s * S_NS),
         note="",
     )
+
+
+def lease(user_id: int, until_s: float) -> Lease:
+    qc_id, until_ns = QcId(UUID(int=9)), round(until_s * S_NS)
+    name = {ALICE: "alice", BOB: "bob", CAROL: "carol"}[user_id]
+    return Lease(UUID(int=8), qc_id, user_id, name, "bench", "tune", 0, until_ns)
 
 
 def at(
@@ -307,6 +314,9 @@ def situations(draw: st.DrawFn) -> Situation:
         shows_owners=True,
     )
     situation = at(now_s, *slots, rules=rules, mode=draw(st.sampled_from(list(Mode))))
+    if draw(st.booleans()):
+        until_s = draw(st.integers(1, 400))
+        situation = replace(situation, lease=lease(draw(USERS), until_s))
     current = situation.current
     if current is None or draw(st.booleans()):
         return situation
@@ -362,6 +372,38 @@ def test_nothing_starts_that_would_last_into_somebody_elses_slot(
 
 
 @given(situations(), st.lists(JOBS, max_size=8))
+def test_nobodys_job_but_the_holders_starts_while_a_lease_is_held(
+    situation: Situation, queue: Sequence[Candidate]
+) -> None:
+    first = first_to_start(situation, queue)
+
+    if first is not None and situation.held is not None:
+        assert queue[first].user_id == situation.held.user_id
+
+
+@given(situations(), JOBS)
+def test_a_lease_lets_its_holder_start_what_would_start_without_it(
+    situation: Situation, job: Candidate
+) -> None:
+    alone = replace(situation, lease=None)
+
+    if situation.held is None or situation.held.user_id == job.user_id:
+        assert starts(job, situation) == starts(job, alone)
+
+
+def test_a_strangers_lease_is_told_with_its_end_and_is_over_by_itself() -> None:
+    held = replace(at(10), lease=lease(ALICE, 30))
+    bobs = Candidate(BOB, False, 1.0)
+
+    obstacle = why_not(bobs, held)
+
+    assert obstacle is not None
+    assert (obstacle.kind, obstacle.lease) == (ObstacleKind.LEASE, held.lease)
+    assert obstacle.until_ns == next_change_ns(held) == 30 * S_NS
+    assert starts(bobs, replace(held, now_ns=30 * S_NS))
+
+
+@given(situations(), st.lists(JOBS, max_size=8))
 def test_in_his_slot_nobody_goes_before_what_its_owner_can_run_in_it(
     situation: Situation, queue: Sequence[Candidate]
 ) -> None:
@@ -371,7 +413,9 @@ def test_in_his_slot_nobody_goes_before_what_its_owner_can_run_in_it(
     if first is not None and current is not None and queue[first].user_id != current.user_id:
         chain_ns = chain_end_ns(situation.slots, current)
         own = [job for job in queue if job.user_id == current.user_id]
-        assert not any(
+        held = situation.held
+        assert held is None or held.user_id == queue[first].user_id
+        assert held is not None or not any(
             starts(job, situation) and end_ns(job, situation) <= chain_ns - ROUNDING_NS
             for job in own
         )

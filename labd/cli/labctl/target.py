@@ -74,14 +74,20 @@ class Target:
         self._zone_name = zone_name
 
     @contextmanager
-    def connected(self, *, as_json: bool = False, timeout_s: float = 60.0) -> Iterator[Client]:
-        """A client; what it is refused becomes the command's error."""
+    def connected(
+        self, *, as_json: bool = False, timeout_s: float = 60.0, alias: str = ""
+    ) -> Iterator[Client]:
+        """A client; what it is refused becomes the command's error. alias: before --alias."""
         from labd.client import Client, ClientError, JobNotCompleted, WaitTimeout
 
         token, source = self._credentials()
         try:
             client = Client(
-                self.url, alias=self.alias, token=token, tls=self._tls(), timeout_s=timeout_s
+                self.url,
+                alias=alias or self.alias,
+                token=token,
+                tls=self._tls(),
+                timeout_s=timeout_s,
             )
         except ValueError as error:
             raise click.UsageError(str(error)) from error
