@@ -23,6 +23,9 @@ from labd.core.wiring import (
     AwgSync,
     ChannelKind,
     ControllerChannel,
+    DigitizerInput,
+    ExpectedIdentity,
+    Loopback,
     MarkerOutput,
     Readout,
     SettingRoute,
@@ -92,6 +95,16 @@ class _Setting(_Table):
     switch: bool = False
 
 
+class _Identity(_Table):
+    model: Text
+    serial: str = ""
+
+
+class _Loopback(_Table):
+    inputs: Annotated[list[OutputName], Field(min_length=1, max_length=2)]
+    gain: Positive = 1.0
+
+
 class _Sync(_Table):
     leader: InstrumentName
     trigger: MarkerName
@@ -109,6 +122,8 @@ class _File(_Table):
     sync: _Sync | None = None
     readouts: dict[Text, _Readout] = {}
     settings: dict[Text, _Setting] = {}
+    identities: dict[InstrumentName, _Identity] = {}
+    loopbacks: dict[Text, _Loopback] = {}
     safe: dict[ParameterPath, bool | Finite | str] = {}
 
 
@@ -141,6 +156,8 @@ def instruments_of(wiring: Wiring) -> Mapping[str, str]:
         places.setdefault(readout.trigger.instrument, f"readouts.{readout.channel}.trigger")
     for route in wiring.settings.values():
         places.setdefault(route.parameter.split(".", 1)[0], f"settings.{route.setting}.parameter")
+    for name in wiring.identities:
+        places.setdefault(name, f"identities.{name}")
     for parameter in wiring.safe:
         places.setdefault(parameter.split(".", 1)[0], f"safe.{parameter}")
     return places
@@ -152,6 +169,8 @@ _MODEL_OF: dict[str, type[_Table]] = {
     "channels": _Channel,
     "readouts": _Readout,
     "settings": _Setting,
+    "identities": _Identity,
+    "loopbacks": _Loopback,
 }
 
 
@@ -222,6 +241,7 @@ def _cross_checks(file: _File, broken: frozenset[str]) -> Iterator[Problem]:
         (_sync_checks, {"channels", "sync"}),
         (_marker_checks, {"channels", "sync"}),
         (_setting_checks, set[str]()),
+        (_loopback_checks, {"channels", "readouts"}),
     )
     for check, needs in checks:
         if not needs & broken:
@@ -346,6 +366,30 @@ def _setting_checks(file: _File) -> Iterator[Problem]:
         parameters.setdefault(setting.parameter, name)
 
 
+def _loopback_checks(file: _File) -> Iterator[Problem]:
+    digitizers = {readout.digitizer for readout in file.readouts.values()}
+    taken: dict[str, str] = {}
+    for name, loopback in file.loopbacks.items():
+        where, channel = f"loopbacks.{name}", file.channels.get(name)
+        if channel is None:
+            yield Problem(
+                where, f"there is no channel of this name{_or_near(name, [*file.channels])}"
+            )
+        elif len(channel.outputs) != len(loopback.inputs):
+            n_outputs = len(channel.outputs)
+            yield Problem(
+                f"{where}.inputs", f"the channel has {n_outputs} output(s): one cable each"
+            )
+        if len({text.split(".")[0] for text in loopback.inputs}) > 1:
+            yield Problem(f"{where}.inputs", "they are of two instruments, which is not recorded")
+        for text in loopback.inputs:
+            if text.split(".")[0] not in digitizers:
+                yield Problem(f"{where}.inputs", f"{text} is no input of a readout's digitizer")
+            if text in taken:
+                yield Problem(f"{where}.inputs", f"{text} is already used by {taken[text]}")
+            taken.setdefault(text, name)
+
+
 def _awgs(file: _File) -> list[str]:
     names = (output.split(".")[0] for each in file.channels.values() for output in each.outputs)
     return list(dict.fromkeys(names))
@@ -369,6 +413,18 @@ def _wiring_of(file: _File) -> Wiring:
         sync=_sync_of(file.sync),
         dut_label=file.dut_label,
         awg_resolution_bits=file.awg_resolution_bits,
+        identities={
+            name: ExpectedIdentity(each.model, each.serial)
+            for name, each in file.identities.items()
+        },
+        loopbacks={name: _loopback_of(name, each) for name, each in file.loopbacks.items()},
+    )
+
+
+def _loopback_of(name: str, table: _Loopback) -> Loopback:
+    inputs = (text.split(".ch") for text in table.inputs)
+    return Loopback(
+        name, tuple(DigitizerInput(scope, int(number)) for scope, number in inputs), table.gain
     )
 
 

@@ -7,7 +7,7 @@ rigs read instrument and channel names. Instruments are named as in the QCoDeS s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -133,12 +133,45 @@ class AwgSync:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedIdentity:
+    """Who an instrument must say that it is (``*IDN?``). model: a pattern, such as ``DPO7*``.
+
+    serial: empty where any will do.
+    """
+
+    model: str
+    serial: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DigitizerInput:
+    """One analogue input of a digitizer: the instrument's name and the input's number (from 1)."""
+
+    instrument: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loopback:
+    """A cable from a channel's outputs to inputs of a digitizer, for testing the rack.
+
+    inputs: as many as the channel has outputs, in their order. gain: volts at the input for a volt
+    at the output.
+    """
+
+    channel: str
+    inputs: tuple[DigitizerInput, ...]
+    gain: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Wiring:
     """One quantum computer's rack. Names are those of the station file and of the playlist.
 
     rig: dotted path of the rig's module. channels: by playlist channel name. readouts: by channel
     name. settings: by setting name. safe: parameter path -> declared safe value.
     awg_resolution_bits: DAC resolution (<= 14 where two markers are needed).
+    identities: by instrument. loopbacks: by channel name.
     """
 
     rig: str
@@ -149,3 +182,5 @@ class Wiring:
     sync: AwgSync | None
     dut_label: str
     awg_resolution_bits: int = 14
+    identities: Mapping[str, ExpectedIdentity] = field(default_factory=dict)
+    loopbacks: Mapping[str, Loopback] = field(default_factory=dict)

@@ -48,9 +48,14 @@ class Identity:
 
 @dataclass(eq=False)
 class StationUnavailable(Exception):
-    """Instruments that cannot be opened. faults: a sentence for each, naming it and its address."""
+    """Instruments that cannot be opened. faults: a sentence for each, naming it and its address.
+
+    names: theirs, in the same order. identities: of those that could be opened.
+    """
 
     faults: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    identities: tuple[Identity, ...] = ()
 
     def __str__(self) -> str:
         """The first sentences, and how many more there are."""
@@ -102,7 +107,8 @@ def open_station(path: Path) -> OpenStation:
         openings.clear()
         _close([instrument for instrument, _ in opened.values()])
         gc.collect()  # half-made drivers hold their connections until they are collected
-        raise StationUnavailable(tuple(faults.values()))
+        identities = tuple(identity for _, identity in opened.values())
+        raise StationUnavailable(tuple(faults.values()), tuple(faults), identities)
     del managers
     return OpenStation(
         {name: instrument for name, (instrument, _) in opened.items()},

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +23,7 @@ from labd_drivers.sim.dpo70000 import Acquisition, Dpo70000
 from labd_drivers.sim.frames import FramePlan, plan_frames
 from labd_drivers.sim.gs200 import Gs200
 from labd_drivers.sim.instrument import Instrument, Room
+from labd_drivers.sim.loopbacks import looped_records
 from labd_drivers.sim.physics.shot import Shot
 from labd_drivers.sim.scpi import ScpiError
 from labd_drivers.sim.sgs100a import Sgs100a
@@ -46,12 +47,16 @@ class FridgeLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DigitizerCables:
-    """What is plugged into the scope: I and Q on two channels, a marker on the auxiliary input."""
+    """What is plugged into the scope: I and Q on two channels, a marker on the auxiliary input.
+
+    loopbacks: the AWG output, such as awg1.ch1, that is plugged into another channel.
+    """
 
     scope: str
     channel_i: int
     channel_q: int
     trigger: MarkerCable
+    loopbacks: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,20 +213,19 @@ class Rack:
     def _acquire(self, task: _Task) -> None:
         """Take the frames of a task, until they are all there or something has changed."""
         done = 0
-        for i_volts, q_volts in self._batches(task):
-            volts = {self._digitizer.channel_i: i_volts, self._digitizer.channel_q: q_volts}
+        for volts in self._batches(task):
             with self.room:
                 is_stale = self._is_closed or self._state() != task.state
                 if is_stale or self._scope.armed is not task.acquisition:
                     return
             self._scope.store(task.acquisition, task.first_frame + done, volts)
-            done += len(i_volts)
+            done += len(next(iter(volts.values())))
         with self.room:
             if self._scope.armed is task.acquisition:
                 self._stuck = (task.acquisition, task.state)
 
-    def _batches(self, task: _Task) -> Iterator[Records]:
-        """I and Q volts of the task's frames at the scope's rate, shape (n, n_samples)."""
+    def _batches(self, task: _Task) -> Iterator[dict[int, npt.NDArray[np.float32]]]:
+        """Volts of the task's frames by channel, at the scope's rate, shape (n, n_samples)."""
         acquisition, rate = task.acquisition, task.shot.sample_rate_hz
         start = round(acquisition.start_s * rate)
         per_sample = rate / acquisition.sample_rate_hz
@@ -229,6 +233,7 @@ class Rack:
         n_records = int(picks[-1]) + 1
         is_same_rate = n_records == acquisition.n_samples
         n_triggers = len(task.shot.triggers_samples)
+        looped = looped_records(task.shot, self._digitizer.loopbacks, start, picks)
         step = max(1, _BATCH_SAMPLES // (n_triggers * n_records))
         for first in range(0, task.frames.n_shots, step):
             n_shots = min(step, task.frames.n_shots - first)
@@ -240,7 +245,11 @@ class Rack:
             if not is_same_rate:
                 picked = [part[:, picks] for part in picked]
             if len(chosen):
-                yield picked[0], picked[1]
+                yield {
+                    self._digitizer.channel_i: picked[0],
+                    self._digitizer.channel_q: picked[1],
+                    **{channel: one[chosen % n_triggers] for channel, one in looped.items()},
+                }
 
 
 class _IsRunning:

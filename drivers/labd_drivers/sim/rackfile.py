@@ -21,6 +21,7 @@ from labd_drivers.sim.shots import MarkerCable
 Value = str | int | float | bool | list[float]
 Table = dict[str, Value]
 _MARKER = re.compile(r"(\w+)\.ch(\d)\.m(\d)")
+_OUTPUT = re.compile(r"\w+\.ch[1-9]\d*")
 _INPUT = re.compile(r"(\w+)\.ch(\d)")
 _COMMON = {"model": str, "port": int, "serial": str, "firmware": str, "options": str}
 _MODEL_KEYS: dict[str, dict[str, type]] = {
@@ -113,6 +114,20 @@ class _Reader:
             return "", 1
         return found[1], int(found[2])
 
+    def loopbacks(
+        self, table: Mapping[str, object], scope: str, taken: set[int], names: set[str]
+    ) -> dict[int, str]:
+        cables: dict[int, str] = {}
+        for plug, output in table.items():
+            where, found = f"loopbacks.{plug}", _INPUT.fullmatch(plug)
+            if found is None or found[1] != scope or int(found[2]) in taken:
+                self.wrong(where, f"{plug!r} is no free input of {scope or 'the scope'}")
+            elif not _OUTPUT.fullmatch(str(output)) or str(output).split(".")[0] not in names:
+                self.wrong(where, f"{output!r} is no AWG output such as awg1.ch1")
+            else:
+                cables[int(found[2])] = str(output)
+        return cables
+
 
 def read_rack_file(path: Path) -> RackFile:
     """Read and check the file. Raises BadFile with all mistakes."""
@@ -121,7 +136,7 @@ def read_rack_file(path: Path) -> RackFile:
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise BadFile(str(path), (Problem("", str(error)),)) from error
     reader = _Reader()
-    tables = ("instruments", "defaults", "triggers", "digitizer")
+    tables = ("instruments", "defaults", "triggers", "digitizer", "loopbacks")
     reader.known("file", content, {"control_port", *tables})
     parts: dict[str, dict[str, Table]] = {}
     for key in tables[:3]:
@@ -143,13 +158,14 @@ def read_rack_file(path: Path) -> RackFile:
     scope, channel_i = reader.input("digitizer.input_i", digitizer, names)
     _, channel_q = reader.input("digitizer.input_q", digitizer, names)
     trigger = reader.marker("digitizer.trigger", digitizer, names)
+    loopbacks = reader.loopbacks(content.get("loopbacks", {}), scope, {channel_i, channel_q}, names)
     if reader.problems:
         raise BadFile(str(path), tuple(reader.problems))
     return RackFile(
         instruments=parts["instruments"],
         defaults=parts["defaults"],
         trigger_cables=cables,
-        digitizer=DigitizerCables(scope, channel_i, channel_q, trigger),
+        digitizer=DigitizerCables(scope, channel_i, channel_q, trigger, loopbacks),
         control_port=int(content.get("control_port", 0)),
     )
 
