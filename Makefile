@@ -2,7 +2,7 @@
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test setup check unit compat proto bench fuzz kills lock clean
+.PHONY: demo test test-hil setup check unit compat proto bench fuzz kills lock clean
 
 demo: .venv/.ready .venv-compat/.ready
 	tests/compat/run-demo
@@ -25,6 +25,11 @@ unit: .venv/.ready
 # IQM's own packages, unmodified, in their own environment.
 compat: .venv/.ready .venv-compat/.ready
 	.venv-compat/bin/python -m pytest -c tests/compat/pytest.ini tests/compat -q
+
+# A report card of a rack: make test-hil STATION=config/star5 [RACK=hardware]. See docs/hil.md.
+STATION ?= config/star5
+test-hil: .venv/.ready
+	.venv/bin/labd hil --station $(STATION) $(if $(RACK),--rack $(RACK)) --json-out build/hil/card.json --junit-out build/hil/junit.xml
 
 bench: .venv/.ready
 	.venv/bin/python -m benchmarks

@@ -12,44 +12,24 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Thread
 from types import FrameType
-from typing import IO, NoReturn
+from typing import NoReturn
 
 import click
 
+from labd.children import Child, ChildFailed, start_daemon, start_rack, url_of
 from labd.shipped import shipped_config
 
 _PREFIX = "labd-playground-"
-_READY_LIMIT_S = 60.0
-_END_LIMIT_S = 20.0
 _ABANDONED_S = 60.0
 _END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_RACK = "labd_drivers.sim.main:main"
-_DAEMON = "labd.cli.daemon:main"
-
-
-@dataclass(eq=False)
-class ChildFailed(Exception):
-    """A child that ended, or was not ready in time. log: the end of what it said."""
-
-    name: str
-    what: str
-    log: str
-
-    def __str__(self) -> str:
-        """Which child and why, then the last lines of its log."""
-        return f"{self.name} {self.what}" + (f"; its last words:\n{self.log}" if self.log else "")
 
 
 class _Stopped(Exception):
@@ -78,17 +58,17 @@ def playground(port: int, seed: int, transport: str, as_json: bool) -> None:
         signal.signal(number, _on_end_signal)
     try:
         with _workspace() as directory, ExitStack() as children:
-            rack, control = _start_rack(children, directory, seed=seed, transport=transport)
-            config = _write_config(directory, port)
-            daemon = _start_daemon(children, directory, config)
-            ready = next(word for word in daemon.ready_line.split() if word.startswith("http://"))
-            url = ready.replace("127.0.0.1", "localhost")
-            facts = {"url": url, "directory": str(directory), "control": control}
-            pids = {"labd_pid": daemon.pid, "simrack_pid": rack.pid}
+            shutil.copytree(shipped_config(), directory / "config", copy_function=shutil.copyfile)
+            source = directory / "config/star5"
+            rack = start_rack(children, source, directory, seed=seed, transport=transport)
+            daemon = start_daemon(children, directory, _write_config(directory, port))
+            url = url_of(daemon)
+            facts = {"url": url, "directory": str(directory), "control": rack.control}
+            pids = {"labd_pid": daemon.pid, "simrack_pid": rack.child.pid}
             click.echo(json.dumps(facts | pids) if as_json else url)
             if not as_json:
                 click.echo(f"jobs and logs in {directory}; Ctrl-C ends it all", err=True)
-            _watch(daemon, rack)
+            _watch(daemon, rack.child)
     except _Stopped:
         return
     except ChildFailed as error:
@@ -101,112 +81,6 @@ def _on_end_signal(_number: int, _frame: FrameType | None) -> NoReturn:
     for number in _END_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise _Stopped
-
-
-class _Child:
-    """A tethered child process, its ready line, and its log.
-
-    last_signal: what it gets when this process dies without stopping it.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        target: str,
-        arguments: list[str],
-        log_path: Path,
-        last_signal: signal.Signals,
-    ) -> None:
-        self.name = name
-        self.ready_line = ""
-        self._log_path = log_path
-        self._lines: SimpleQueue[str] = SimpleQueue()
-        tether = [sys.executable, "-m", "labd.cli.tethered", str(os.getpid())]
-        tether += [last_signal.name, target]
-        with log_path.open("wb") as log:
-            self._process = subprocess.Popen(
-                [*tether, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                start_new_session=True,
-                cwd=log_path.parent,
-            )
-        assert self._process.stdout is not None
-        self._reader = Thread(target=self._read, args=(self._process.stdout,), daemon=True)
-        self._reader.start()
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    def _read(self, stdout: IO[str]) -> None:
-        with self._log_path.open("a", encoding="utf-8") as log:
-            for line in stdout:
-                log.write(line)
-                log.flush()
-                self._lines.put(line.strip())
-
-    def wait_ready(self, start: str) -> None:
-        """Wait for the line that starts so. Raises ChildFailed."""
-        deadline = time.monotonic() + _READY_LIMIT_S
-        while time.monotonic() < deadline:
-            with suppress(Empty):
-                line = self._lines.get(timeout=0.1)
-                if line.startswith(start):
-                    self.ready_line = line
-                    return
-                continue
-            self.check()
-        raise self._failed(f"was not ready within {_READY_LIMIT_S:g} s")
-
-    def check(self) -> None:
-        """Raises ChildFailed if the process has ended."""
-        status = self._process.poll()
-        if status is not None:
-            how = (
-                f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-            )
-            raise self._failed(f"ended with {how}")
-
-    def stop(self) -> None:
-        """Ask it to end, and kill it if it does not. Idempotent."""
-        self._process.terminate()
-        try:
-            self._process.wait(_END_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._reader.join(timeout=1.0)
-
-    def _failed(self, what: str) -> ChildFailed:
-        last = self._log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-5:]
-        return ChildFailed(self.name, what, "\n".join(last))
-
-
-def _start_rack(
-    children: ExitStack, directory: Path, *, seed: int, transport: str
-) -> tuple[_Child, str]:
-    """The simulated rack on free ports, their addresses in station.yaml; and its control port."""
-    shutil.copytree(shipped_config(), directory / "config", copy_function=shutil.copyfile)
-    star5, control = directory / "config/star5", directory / "control"
-    arguments = [str(star5), "--ports", "free", "--transport", transport, "--seed", str(seed)]
-    arguments += ["--station-out", str(directory / "station.yaml"), "--control-out", str(control)]
-    log = directory / "simrack.log"
-    rack = _Child("the simulated rack", _RACK, arguments, log, signal.SIGKILL)
-    children.callback(rack.stop)
-    rack.wait_ready("ready")
-    return rack, control.read_text(encoding="utf-8").strip() if control.exists() else ""
-
-
-def _start_daemon(children: ExitStack, directory: Path, config: Path) -> _Child:
-    arguments = ["serve", "--config", str(config)]
-    daemon = _Child("labd", _DAEMON, arguments, directory / "labd.log", signal.SIGTERM)
-    children.callback(daemon.stop)
-    daemon.wait_ready("labd ready")
-    return daemon
 
 
 def _write_config(directory: Path, port: int) -> Path:
@@ -224,7 +98,7 @@ def _write_config(directory: Path, port: int) -> Path:
     return path
 
 
-def _watch(*children: _Child) -> NoReturn:
+def _watch(*children: Child) -> NoReturn:
     """Until a signal, or until a child ends, which raises ChildFailed."""
     while True:
         for child in children:

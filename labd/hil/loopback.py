@@ -2,8 +2,8 @@
 
 Through a loop-back cable steps of random height are played, on one output after the other, and
 looked for by correlation at every input, so that a cable that is missing and one that is in the
-wrong place are told apart. Through the probe line a tone above the carrier is played: with I and Q
-swapped anywhere it comes back below it.
+wrong place are told apart. Through the probe line tones beside the carrier are played: with I and Q
+swapped anywhere they come back on its other side.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from labd.core.wiring import ChannelKind, ControllerChannel, Loopback, Readout, 
 PULSE_SAMPLES: Final = 1024
 RECORD_SAMPLES: Final = 3072
 N_SHOTS: Final = 64
-TONE_PERIOD_SAMPLES: Final = 32
+TONES: Final = tuple(tone for tone in range(-128, 129, 8) if tone)
+"""Turns in a pulse: 32 tones within an eighth of the sample rate of the carrier."""
 AMPLITUDE: Final = 0.5
 """Of what is played, as a fraction of full scale, at most."""
 _STEP_SAMPLES: Final = 16
@@ -130,35 +131,42 @@ def _found(volts: Volts, played: Volts) -> tuple[float, float]:
 
 
 def probe_experiment(readout: Readout, wiring: Wiring) -> Experiment:
-    """A tone above the carrier, then nothing."""
+    """A tone a segment, then one without: resonators let through some of them only."""
     channel = wiring.channels[readout.channel]
-    turns = np.arange(PULSE_SAMPLES) / TONE_PERIOD_SAMPLES
-    tone = _wave(AMPLITUDE * np.exp(2j * np.pi * turns))
-    return Experiment(readout.channel, wiring, _program(channel, readout, [tone, None]), ())
+    tones = [_wave(AMPLITUDE * _turning(tone, PULSE_SAMPLES)) for tone in TONES]
+    return Experiment(readout.channel, wiring, _program(channel, readout, [*tones, None]), ())
 
 
 def judge_probe(readout: Readout, records: npt.NDArray[np.complex128]) -> Iterator[str]:
-    """What is wrong, a sentence each. records: means over the shots, (2, n_samples), volts."""
-    turns = np.arange(records.shape[1]) / TONE_PERIOD_SAMPLES
-    above, below = (
-        np.abs(records @ np.exp(-2j * np.pi * sign * turns)) / PULSE_SAMPLES for sign in (1, -1)
-    )
-    silence = max(above[1], below[1], 1e-12)
-    if max(above[0], below[0]) < MIN_TONE * silence:
+    """What is wrong, a sentence each. records: means, (len(TONES) + 1, n_samples), volts."""
+    n_samples = records.shape[1]
+    turning = np.array([_turning(tone, n_samples) for tone in TONES])
+    seen, silence = records[:-1], records[-1]
+    own = np.abs(np.sum(seen * turning.conj(), axis=1)) / PULSE_SAMPLES
+    mirrored = np.abs(np.sum(seen * turning, axis=1)) / PULSE_SAMPLES
+    noise = max(float(np.abs(turning.conj() @ silence).max()) / PULSE_SAMPLES, 1e-12)
+    best = int(np.argmax(np.maximum(own, mirrored)))
+    if max(own[best], mirrored[best]) < MIN_TONE * noise:
         yield (
-            f"nothing of a tone on {readout.channel} comes back to {_inputs(readout)}:"
+            f"none of {len(TONES)} tones on {readout.channel} comes back to {_inputs(readout)}:"
             " is the line connected, and the local oscillator on?"
         )
-    elif below[0] > above[0]:
+    elif mirrored[best] > own[best]:
         yield (
-            f"a tone on {readout.channel} comes back mirrored at {_inputs(readout)}:"
+            f"tones on {readout.channel} come back mirrored at {_inputs(readout)}:"
             " I and Q are swapped, at the outputs or at the inputs"
         )
-    elif below[0] > above[0] / 2:
+    elif mirrored[best] > own[best] / 2:
         yield (
-            f"a tone on {readout.channel} comes back on both sides of the carrier: one of I and Q"
+            f"tones on {readout.channel} come back on both sides of the carrier: one of I and Q"
             f" does not arrive, at the modulator or at {_inputs(readout)}"
         )
+
+
+def _turning(tone: int, n_samples: int) -> npt.NDArray[np.complex128]:
+    """A tone of so many turns in PULSE_SAMPLES; negative: below the carrier."""
+    turns = tone * np.arange(n_samples) / PULSE_SAMPLES
+    return np.cos(2 * np.pi * turns) + 1j * np.sin(2 * np.pi * turns)
 
 
 def _inputs(readout: Readout) -> str:

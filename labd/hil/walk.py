@@ -40,6 +40,7 @@ class Walk:
         self._station = station
         self._wiring = wiring
         self._are_switches_off = False
+        self._broken: set[str] = set()
 
     def limits(self) -> Iterator[Check]:
         """Every setting to its minimum, its maximum, and back."""
@@ -92,10 +93,19 @@ class Walk:
 
     def _switch_off(self) -> None:
         """A rig that was set up anew has switched its outputs on."""
-        if not self._are_switches_off:
-            routes = self._wiring.settings.values()
-            self._rig.apply({route.setting: False for route in routes if route.is_switch})
+        while not self._are_switches_off:
             self._are_switches_off = True
+            for route in self._wiring.settings.values():
+                if route.is_switch and route.setting not in self._broken:
+                    self._try_to_switch_off(route.setting)
+
+    def _try_to_switch_off(self, setting: str) -> None:
+        """One that cannot be is found in its own walk; after its fault the others are on again."""
+        try:
+            self._rig.apply({setting: False})
+        except (InstrumentFault, ExecutionFailed):
+            self._broken.add(setting)
+            self._are_switches_off = False
 
     def _difference(self, path: str, wanted: SettingValue, span: float) -> str:
         """How a parameter differs from what it was set to, as a sentence, or nothing."""
