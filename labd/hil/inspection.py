@@ -41,7 +41,7 @@ from labd.station_file import missing_instruments, read_station
 from labd.wiring_file import read_wiring
 
 RECORDS_PATIENCE_S: Final = 10.0
-"""Records that have not come by then do not come: a marker does not reach a trigger input."""
+"""One shot's records that have not come by then do not: a marker reaches no trigger input."""
 
 Told = Callable[[Check], None]
 
@@ -221,10 +221,14 @@ def _records_of_another(experiment: Experiment, station: OpenStation, module: Ri
 def _records(experiment: Experiment, rig: Rig) -> Records:
     """Means over the shots, complex128, shape (n_segments, n_samples), volts."""
     rig.make_safe()
-    with _interrupted_after(rig, RECORDS_PATIENCE_S):
-        rig.apply(carrier_settings(experiment))
-        rig.load(experiment.program)
+    rig.apply(carrier_settings(experiment))
+    rig.load(experiment.program)
+    try:
+        with _interrupted_after(rig, RECORDS_PATIENCE_S):
+            rig.run(1)
         records = rig.run(min(N_SHOTS, rig.max_shots_per_run()))
+    finally:
+        rig.stop()
     samples = records.samples[experiment.readout]
     return cast("Records", samples.mean(axis=0, dtype=np.complex128))
 
@@ -238,7 +242,6 @@ def _interrupted_after(rig: Rig, patience_s: float) -> Iterator[None]:
     finally:
         timer.cancel()
         timer.join()
-        rig.stop()
 
 
 def _no_records(experiment: Experiment) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -72,10 +73,15 @@ def card_of(tmp_path: Path, spoil_cables: Spoil, spoil: Spoil) -> ReportCard:
     with rack_of(folder) as copy:
         spoil(copy)
         files = RackFiles("star5", folder / "opened.yaml", folder / "wiring.toml")
-        with warnings.catch_warnings():  # VISA leaves sockets that were refused to the collector
-            warnings.simplefilter("ignore", ResourceWarning)
-            card = inspect(files, "simulated")
-            gc.collect()
+        # VISA leaves refused sockets to the collector; QCoDeS logs, and so keeps, their exceptions.
+        logging.disable()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                card = inspect(files, "simulated")
+                gc.collect()
+        finally:
+            logging.disable(logging.NOTSET)
         return card
 
 
@@ -261,7 +267,8 @@ def test_a_sound_rack_has_a_good_card(tmp_path: Path) -> None:
 def test_a_defect_is_found_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, defect: str
 ) -> None:
-    monkeypatch.setattr(inspection, "RECORDS_PATIENCE_S", 3.0)
+    if "missing" in defect:
+        monkeypatch.setattr(inspection, "RECORDS_PATIENCE_S", 3.0)
     spoil_cables, spoil, area, subjects, said = DEFECTS[defect]
 
     card = card_of(tmp_path, spoil_cables, spoil)
