@@ -226,6 +226,7 @@ def _records(experiment: Experiment, rig: Rig) -> Records:
     try:
         with _interrupted_after(rig, RECORDS_PATIENCE_S):
             rig.run(1)
+        rig.stop()  # takes back an interrupt that came just too late
         records = rig.run(min(N_SHOTS, rig.max_shots_per_run()))
     finally:
         rig.stop()
