@@ -38,7 +38,10 @@ def own_entry(action: Action, object: str, **details: JsonScalar) -> AuditEntry:
 
 
 class AuditTrail:
-    """The daemon's own part of the audit, from its start to its stop."""
+    """The daemon's own part of the audit, from its start to its stop.
+
+    clock_ns: one that nobody sets; it only measures how often calls are refused.
+    """
 
     def __init__(self, audit: Audit, clock_ns: Callable[[], int]) -> None:
         self._audit = audit

@@ -68,7 +68,7 @@ class Daemon:
         async with contextlib.AsyncExitStack() as stack:
             store = Store.open(self._config.server.state_dir, clock_ns=time.time_ns)
             stack.callback(store.close)
-            trail = AuditTrail(store.audit, time.time_ns)
+            trail = AuditTrail(store.audit, time.monotonic_ns)
             trail.begin(labd.__version__)
             stack.callback(trail.end)
             _prepare(store, self._config)

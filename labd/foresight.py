@@ -34,9 +34,9 @@ SHARE = 1 / 50
 """At most so much of the daemon's time goes into recording forecasts."""
 FRESH_S = 1.0
 """So long a view serves while the queue does not change."""
-CHEAP_S = 0.002
+N_SMALL = 200
 REUSE = 20
-"""One that cost more than CHEAP_S serves REUSE times as long as it took, whatever changes."""
+"""That of a longer queue serves REUSE times as long as it took to make, whatever changes."""
 RETRY_S = 5.0
 
 _log = logging.getLogger(__name__)
@@ -61,14 +61,14 @@ class _View:
     corrections: Mapping[Crowd, Correction]
     waits: Sequence[Foreseen | None]
     places: Mapping[JobId, int]
-    generation: int
+    generation: tuple[int, int]
     made_at_s: float
     cost_s: float
 
-    def serves(self, generation: int, job_id: JobId) -> bool:
+    def serves(self, generation: tuple[int, int], job_id: JobId) -> bool:
         """Whether it may still be shown to one who asks for that job."""
         age_s = time.monotonic() - self.made_at_s
-        if self.cost_s > CHEAP_S and age_s < REUSE * self.cost_s:
+        if len(self.places) > N_SMALL and age_s < REUSE * self.cost_s:
             return True
         return self.generation == generation and age_s < FRESH_S and job_id in self.places
 
@@ -93,16 +93,20 @@ class _Machine:
         self.experience = Experience(each.outcome for each in past if each.outcome is not None)
 
     def view_of(self, job_id: JobId) -> _View:
-        """A view that serves for that job; one that was dear may not know it yet."""
-        generation = self._changes.queue_generation(self._computer.id)
+        """A view that serves for that job; that of a long queue may not know it yet."""
+        generation = self._generation()
         if self._view is None or not self._view.serves(generation, job_id):
             self._view = self.look()
         return self._view
 
+    def _generation(self) -> tuple[int, int]:
+        qc_id = self._computer.id
+        return self._changes.queue_generation(qc_id), self._changes.arrival_generation(qc_id)
+
     def look(self) -> _View:
         """The queue as it is foreseen now."""
         started_s = time.monotonic()
-        generation = self._changes.queue_generation(self._computer.id)
+        generation = self._generation()
         scene = self._history.scene(self._computer.id, self._computer.timeslots)
         supervisor = self._supervisors[self._computer.id]
         return _View(

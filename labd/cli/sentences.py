@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 
 from labd.cli.times import shown_instant
-from labd.client import Estimate, JobState, JobSummary, Machine, Mode, User
+from labd.client import Estimate, JobState, JobSummary, Machine, Mode, User, WaitingKind
 
+ORDINARY = (WaitingKind.JOBS_BEFORE, WaitingKind.STARTING)
+"""Reasons that a place in the queue tells as well."""
 _NEAR_S = 120.0
 _MODES = {
     Mode.RUNNING: "accepts and starts jobs",
@@ -54,6 +56,16 @@ def line(job: JobSummary) -> str:
     words.append(f"priority {job.priority.name.lower()}")
     if job.tags:
         words.append(f"tags {' '.join(job.tags)}")
+    return ", ".join(words)
+
+
+def outlook(job: JobSummary, zone: tzinfo) -> str:
+    """A waiting job in a line: what is in its way, or its place and when it starts."""
+    if job.waiting is not None and job.waiting.kind not in ORDINARY:
+        return f"queued: {job.waiting.sentence}"
+    words = ["queued" if job.queue_position is None else f"queued, {place(job.queue_position)}"]
+    if job.estimate is not None and job.estimate.start_p50 is not None:
+        words.append(f"starts about {_moment(job.estimate.start_p50, zone)}")
     return ", ".join(words)
 
 

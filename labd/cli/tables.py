@@ -80,6 +80,19 @@ def jobs_table(jobs: Sequence[JobSummary], zone: tzinfo, n_columns: int) -> Tabl
     return _fitted(columns, n_columns)
 
 
+def reasons(jobs: Sequence[JobSummary]) -> list[Text]:
+    """Why jobs wait for more than those before them, each reason once, with its jobs."""
+    waiting: dict[str, int] = {}
+    for job in jobs:
+        if job.waiting is not None and job.waiting.kind not in sentences.ORDINARY:
+            waiting[job.waiting.sentence] = waiting.get(job.waiting.sentence, 0) + 1
+    lines = [
+        f"{n_jobs} wait{'s' if n_jobs == 1 else ''}: {sentence}"
+        for sentence, n_jobs in waiting.items()
+    ]
+    return [Text("\n".join(lines), style="yellow")] if lines else []
+
+
 def details_tables(details: JobDetails, zone: tzinfo) -> list[RenderableType]:
     """A line a fact, then the job's events."""
     events = plain_table("at", "state", "")

@@ -241,5 +241,5 @@ def _value(text: str | None) -> str:
         return "-"
     told = json.loads(text)
     value, unit = told.get("value"), told.get("unit") or ""
-    shown = f"{value:.8g}" if isinstance(value, float) else json.dumps(value)
+    shown = f"{value:.10g}" if isinstance(value, float) else json.dumps(value)
     return f"{shown} {unit}".rstrip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 
 from labd.audit_trail import entry
@@ -56,7 +55,7 @@ class LabJobs:
         conditions = conditions_of(request, caller, self._laboratory)
         place = place_of(request.page_token, conditions)
         limit = min(request.limit or DEFAULT_LIMIT, MOST)
-        page = await asyncio.to_thread(self._store.search.page, conditions, place, limit)
+        page = await self._store.search.page(conditions, place, limit)
         jobs = self._desk.with_positions([job for job, _ in page.jobs])
         return lab_pb2.ListJobsReply(
             jobs=[self._summary(job, tags) for job, (_, tags) in zip(jobs, page.jobs, strict=True)],

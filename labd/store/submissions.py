@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_left, insort
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from labd.core.audit import AuditEntry
@@ -23,7 +23,7 @@ from labd.core.errors import (
     Unavailable,
 )
 from labd.core.jobs import Job, JobId, JobState, NewJob, QcId
-from labd.core.limits import LimitName, added, asked_by_job, exceeded
+from labd.core.limits import LimitName, added, asked_by_job, exceeded, is_limited
 from labd.core.openings import Candidate, Mode, Situation, TimeslotRules, why_refused
 from labd.core.queue_order import SortKey, sort_key
 from labd.store import audit
@@ -167,8 +167,11 @@ class _Door:
         stand = self._standings.get(job.user_id)
         if stand is None:
             stand = standing(self._db, job.user_id, submission.terms.limits, now_ns)
-            if stand is None:
-                return InvalidArgument("user", f"{job.submitted_by} is no user any more")
+        if stand is None:
+            return InvalidArgument("user", f"{job.submitted_by} is no user any more")
+        self._standings[job.user_id] = stand
+        if not is_limited(stand.bounds):
+            return None
         asked = asked_by_job(
             payload_bytes=job.payload_bytes,
             shots=job.shots,
@@ -176,12 +179,10 @@ class _Door:
             run_s=job.run_p50_s,
         )
         name = exceeded(stand.bounds, stand.used, asked)
-        if name is None:
-            used = added(stand.used, asked)
-            self._standings[job.user_id] = Standing(stand.user, stand.bounds, used)
-            return None
-        self._standings[job.user_id] = stand
-        return _quota_exceeded(self._db, stand, name, asked[name], now_ns)
+        if name is not None:
+            return _quota_exceeded(self._db, stand, name, asked[name], now_ns)
+        self._standings[job.user_id] = replace(stand, used=added(stand.used, asked))
+        return None
 
     # ---- placing
 

@@ -103,9 +103,7 @@ def test_a_job_id_as_text_is_taken_too(lab: QuickLab) -> None:
 
 
 def test_a_gzipped_request_is_taken(lab: QuickLab) -> None:
-    request = iqm.SubmitJobRequestV1(
-        qc_id=lab.qc_id, type=iqm.PULSE, payload=payload(), use_timeslot=True
-    )
+    request = iqm.SubmitJobRequestV1(qc_id=lab.qc_id, type=iqm.PULSE, payload=payload())
 
     job = lab.jobs.SubmitJobV1(request, compression=grpc.Compression.Gzip)
 
