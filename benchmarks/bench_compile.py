@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.row import Row
-from labd.client.values import calibration_of
+from labd.client.values_observations import calibration_of
 from labd.core.circuit import (
     Circuit,
     CircuitJob,

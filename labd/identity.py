@@ -201,7 +201,9 @@ def _peer(peer: str) -> Peer | None:
 
 def _enabled(record: UserRecord) -> User:
     if not record.is_enabled:
-        raise Unauthenticated(f"{record.user.name} is disabled")
+        name = record.user.name
+        remedy = f"an admin lets him in again by `labctl users set {name} --enable`"
+        raise Unauthenticated(f"{name} is disabled", remedy)
     return record.user
 
 

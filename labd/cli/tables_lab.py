@@ -162,6 +162,19 @@ def calibrations_table(sets: Sequence[CalibrationHead], zone: tzinfo) -> Table:
     return table
 
 
+def activation(sets: Sequence[CalibrationHead], zone: tzinfo) -> list[Text]:
+    """Who activated the active one, when and why."""
+    return [
+        Text(
+            f"{_end_of(each.id)} is active since {full_instant(each.active_since, zone)}"
+            + (f", by {each.activated_by}" if each.activated_by else "")
+            + (f": {each.activation_note}" if each.activation_note else "")
+        )
+        for each in sets
+        if each.active_since is not None
+    ]
+
+
 def changes_table(changes: Sequence[ObservationChange]) -> Table:
     """One line an observation."""
     table = plain_table("observation", "old", "new")

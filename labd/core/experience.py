@@ -6,7 +6,8 @@ cancelled while it did, has not told its ratio, only that it is greater than wha
 Leaving such jobs out would make long waits look rare just when they are not.
 
 Jobs of one user in a row share their fate, so that a few hundred outcomes are worth far fewer. The
-level is therefore raised by the standard error of a share of nine in ten, counting such jobs once.
+level is therefore raised by CAUTION standard errors of a share of nine in ten, counting such jobs
+once.
 
 Jobs are judged among their like (`Crowd`): those of low priority are overtaken by nearly everyone
 who comes later, those in their owner's timeslot by nobody.
@@ -27,12 +28,13 @@ from labd.core.estimate import Z90
 from labd.core.forecast import Foreseen
 from labd.core.jobs import Priority
 
-WINDOW = 600
+WINDOW = 1000
 SLACK_S = 1.0
 """Added to all waits before they are compared: below it, ratios say nothing."""
 N_PRIOR = 30
 """So many log-normal ratios are assumed at first; they give way as outcomes come."""
 LEVEL = 0.9
+CAUTION = 1.5
 HIGHEST_LEVEL = 0.98
 FIRST_SPELLS = 5
 
@@ -120,7 +122,8 @@ class Experience:
         n_spells = sum(1 for _ in groupby(o.user_id for o in known if o.has_started))
         error = math.sqrt(LEVEL * (1.0 - LEVEL) / (n_spells + FIRST_SPELLS))
         p50 = quantile(ratios, 0.5)
-        return Correction(p50, max(p50, quantile(ratios, min(HIGHEST_LEVEL, LEVEL + error))))
+        level = min(HIGHEST_LEVEL, LEVEL + CAUTION * error)
+        return Correction(p50, max(p50, quantile(ratios, level)))
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from labd.core.access import Role, User
@@ -25,7 +25,6 @@ from labd.store.database import Writer
 
 PerRole = Mapping[Role, Mapping[str, float]]
 """The configuration's values: role -> limit's name -> value."""
-_NOBODY = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,40 +40,46 @@ def standing(
     db: sqlite3.Connection, user_id: int, configured: PerRole, now_ns: int
 ) -> Standing | None:
     """How a user stands; None: there is none. What ran is counted only where it is limited."""
-    row = db.execute(
-        "SELECT name, role, n_queued, queued_payload_bytes, queued_shots, queued_run_ms,"
-        " result_bytes FROM users WHERE id = ?",
+    rows = db.execute(
+        "SELECT users.name, users.role, n_queued, queued_payload_bytes, queued_shots,"
+        " queued_run_ms, result_bytes, limits.user_id, limits.name, value FROM users"
+        " LEFT JOIN limits ON limits.user_id = users.id OR limits.role = users.role"
+        " WHERE users.id = ?",
         (user_id,),
-    ).fetchone()
-    if row is None:
+    ).fetchall()
+    if not rows:
         return None
-    user = User(user_id, row[0], Role(row[1]))
-    bounds = bounds_of(db, user, configured)
-    run_s = row[5] / 1000
+    name, role, n_queued, payload_bytes, shots, run_ms, result_bytes = rows[0][:7]
+    user = User(user_id, name, Role(role))
+    bounds = _bounds([row[7:] for row in rows if row[8] is not None], user.role, configured)
+    run_s = run_ms / 1000
     if bounds[LimitName.RUN_S_PER_DAY].value is not None:
         run_s += ran_s_of_day(db, user_id, now_ns)
     used = {
-        LimitName.QUEUED_JOBS: row[2],
-        LimitName.QUEUED_PAYLOAD_BYTES: row[3],
-        LimitName.QUEUED_SHOTS: row[4],
+        LimitName.QUEUED_JOBS: n_queued,
+        LimitName.QUEUED_PAYLOAD_BYTES: payload_bytes,
+        LimitName.QUEUED_SHOTS: shots,
         LimitName.RUN_S_PER_DAY: run_s,
-        LimitName.RESULT_BYTES: row[6],
+        LimitName.RESULT_BYTES: result_bytes,
     }
     return Standing(user, bounds, used)
 
 
-def bounds_of(db: sqlite3.Connection, user: User, configured: PerRole) -> Bounds:
-    """The values that hold for a user."""
-    own: dict[LimitName, float | None] = {}
-    of_role: dict[LimitName, float | None] = {}
+def bounds_of_role(db: sqlite3.Connection, role: Role, configured: PerRole) -> Bounds:
+    """The values that hold for users of a role who have none of their own."""
     rows = db.execute(
-        "SELECT user_id, name, value FROM limits WHERE user_id = ? UNION ALL"
-        " SELECT user_id, name, value FROM limits WHERE role = ?",
-        (user.id, user.role.value),
-    )
-    for user_id, name, value in rows:
-        (of_role if user_id is None else own)[LimitName(name)] = value
-    return effective(own, of_role, configured.get(user.role, {}))
+        "SELECT user_id, name, value FROM limits WHERE role = ?", (role.value,)
+    ).fetchall()
+    return _bounds(rows, role, configured)
+
+
+def _bounds(
+    rows: Sequence[tuple[int | None, str, float | None]], role: Role, configured: PerRole
+) -> Bounds:
+    """rows: whose they are (None: the role's), names, values."""
+    own = {LimitName(name): value for user_id, name, value in rows if user_id is not None}
+    of_role = {LimitName(name): value for user_id, name, value in rows if user_id is None}
+    return effective(own, of_role, configured.get(role, {}))
 
 
 _OF_DAY = "user_id = ? AND ended_at_ns > ? AND state <> 'INTERRUPTED'"
@@ -191,7 +196,7 @@ class Limits:
 
     def of_role(self, role: Role, configured: PerRole) -> Bounds:
         """The values that hold for users of a role who have none of their own."""
-        return bounds_of(self._reader, User(_NOBODY, "", role), configured)
+        return bounds_of_role(self._reader, role, configured)
 
 
 def _key(db: sqlite3.Connection, whose: str | Role) -> int | Role:

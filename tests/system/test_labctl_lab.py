@@ -142,7 +142,7 @@ def test_rolling_back_asks_at_a_terminal(labctl: Labctl) -> None:
     status, seen = labctl.on_a_terminal("calibrations", "rollback", typed="n\n")
 
     assert status == 1
-    assert "activate the set that was active before the present one? [y/N]" in seen
+    assert "for the one that was active before it? [y/N]" in seen
 
 
 def test_an_unknown_set_is_refused(labctl: Labctl) -> None:

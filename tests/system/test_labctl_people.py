@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_a_user_is_told_what_he_may_not_do(alice: Labctl) -> None:
 
 
 def test_a_token_lets_in_until_it_is_revoked(labctl: Labctl, alice: Labctl) -> None:
-    made = alice.facts("token", "new", "--note", "the laptop", "--expires", "+90d")
+    made = alice.facts("token", "new", "--note", "the laptop", "--expires", "90d")
     assert isinstance(made["token"], dict)
     token_id, laptop = str(made["token"]["id"]), Labctl(alice.url, token=str(made["secret"]))
     before = laptop.answer("whoami")
@@ -92,6 +93,8 @@ def test_a_token_lets_in_until_it_is_revoked(labctl: Labctl, alice: Labctl) -> N
 
     sentence = laptop.refused("whoami")
 
+    days = datetime.fromisoformat(str(made["token"]["expires_at"])) - datetime.now(UTC)
+    assert 89 <= days.days <= 90
     assert f"by token {token_id}" in before
     assert said == f"token {token_id} of alice is revoked\n"
     assert "revoked" in sentence

@@ -24,6 +24,7 @@ from people_lab import PeopleLab, bearer, call
 from quick_lab import lookup
 
 from labd.cli.daemon import main
+from labd.cli.labctl.root import cli
 from labd.wire import iqm_server_pb2 as iqm
 from labd.wire import lab_pb2
 
@@ -135,6 +136,24 @@ def test_a_certificate_is_its_users_identity_over_grpc_and_http(lab: TlsLab) -> 
     assert who.origin.startswith("127.0.0.1:")
     status, _ = lab.get("/star5/api/v1/quantum-architecture", ann)
     assert status == 200
+
+
+def test_labctl_comes_in_by_a_certificate(lab: TlsLab) -> None:
+    certificate, key = lab.authority.issue("ann", "/CN=ann")
+    options = ["--ca", lab.authority.certificate, "--certificate", certificate, "--key", key]
+    arguments = ["--url", f"https://localhost:{lab.port}/star5", *map(str, options), "whoami"]
+
+    result = CliRunner().invoke(cli, arguments)
+
+    assert result.output.startswith("ann, user, by certificate ann, 127.0.0.1:")
+
+
+def test_labctl_says_what_is_wrong_with_a_connection(lab: TlsLab) -> None:
+    unknown = CliRunner().invoke(cli, ["--url", f"https://localhost:{lab.port}/star5", "whoami"])
+    plain = CliRunner().invoke(cli, ["--url", f"http://localhost:{lab.port}/star5", "whoami"])
+
+    assert "--ca names the certificate of your lab's authority" in unknown.stderr
+    assert "right about http and https?" in plain.stderr
 
 
 def test_a_token_goes_before_a_certificate(lab: TlsLab) -> None:

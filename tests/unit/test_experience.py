@@ -39,7 +39,7 @@ def test_before_anything_turned_out_the_bound_is_wider_than_what_was_foreseen() 
 
 
 def test_waits_that_come_as_foreseen_narrow_the_bound() -> None:
-    exact = Experience([outcome(1.0, user=number) for number in range(600)])
+    exact = Experience([outcome(1.0, user=number) for number in range(1000)])
 
     assert exact.corrections()[Crowd.REST] == Correction(1.0, 1.0)
 
@@ -55,7 +55,7 @@ def test_jobs_that_still_wait_beyond_their_bound_widen_it() -> None:
 
 
 def test_jobs_that_have_just_come_say_nothing_yet() -> None:
-    experience = Experience([outcome(1.0, user=number) for number in range(600)])
+    experience = Experience([outcome(1.0, user=number) for number in range(1000)])
 
     fresh = [outcome(0.02, has_started=False)] * 200
 

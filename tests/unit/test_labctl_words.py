@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+import re
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta, timezone
 from io import StringIO
+from pathlib import Path
 from uuid import UUID
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -15,14 +18,27 @@ from rich.console import Console, RenderableType
 from labd.cli import sentences, tables
 from labd.cli.facts import job_facts
 from labd.cli.labctl.limits import amount
+from labd.cli.labctl.root import cli
 from labd.client import (
+    AuditLine,
+    CalibrationHead,
+    Connection,
     Estimate,
+    JobDetails,
+    JobEvent,
     JobState,
     JobSummary,
     JobType,
+    Limit,
+    Limits,
+    Machine,
     Priority,
+    Timeslot,
+    Token,
+    User,
     Waiting,
     WaitingKind,
+    WhoAmI,
 )
 from labd.core.access import TABLE, Reach, deed
 from labd.core.limits import LimitName
@@ -176,7 +192,17 @@ def test_reasons_are_told_once_below_the_list() -> None:
     behind = Waiting(WaitingKind.JOBS_BEFORE, "3 jobs run before it", None)
     waiting = [replace(JOB, waiting=each) for each in (paused, paused, behind, None)]
 
-    assert printed(*tables.reasons(waiting)) == ['2 wait: star5 is paused by root: "He low"']
+    assert printed(*tables.reasons(waiting, UTC)) == ['2 wait: star5 is paused by root: "He low"']
+
+
+def test_a_reason_ends_in_the_users_zone_too() -> None:
+    until = datetime(2031, 7, 1, 12, 0, tzinfo=UTC)
+    slot = Waiting(WaitingKind.TIMESLOT, "bob has star5 until 2031-07-01 12:00 UTC", until)
+
+    assert sentences.reason(slot, UTC) == slot.sentence
+    assert sentences.reason(slot, timezone(timedelta(hours=3), "EEST")) == (
+        f"{slot.sentence} (until Tue 1 Jul 2031 15:00 EEST)"
+    )
 
 
 def test_an_estimate_is_told_with_its_error() -> None:
@@ -208,3 +234,55 @@ def test_every_deed_that_somebody_may_not_do_has_words() -> None:
 
     assert refused
     assert [method for method in refused if deed(method).startswith("call ")] == []
+
+
+# ---- the manual
+
+MANUAL = (Path(__file__).parents[2] / "docs" / "labctl.md").read_text(encoding="utf-8")
+
+
+def verbs(group: click.Group, path: str = "") -> list[str]:
+    found: list[str] = []
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found += verbs(command, f"{path}{name} ")
+        else:
+            found.append(f"{path}{name}")
+    return found
+
+
+def test_the_manual_has_every_verb() -> None:
+    heads = [line for line in MANUAL.splitlines() if line.startswith("### ")]
+
+    def is_there(verb: str) -> bool:
+        return any(set(verb.split()) <= set(re.findall(r"\w+", head)) for head in heads)
+
+    assert len(verbs(cli)) > 35
+    assert [verb for verb in verbs(cli) if not is_there(verb)] == ["completion"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(CalibrationHead, Connection, JobDetails, JobEvent, JobSummary, Estimate, Waiting),
+        *(Limit, Limits, Machine, Timeslot, Token, User, WhoAmI, AuditLine),
+    ],
+)
+def test_the_manual_has_every_key(value: type) -> None:
+    renamed = {"alias": "quantum_computer", "job_type": "type", "job": "jobs"}
+    keys = [renamed.get(field.name, field.name) for field in fields(value)]
+
+    assert [key for key in keys if f"`{key}`" not in MANUAL] == []
+
+
+def test_every_verb_but_those_that_answer_with_a_file_takes_json() -> None:
+    def without(group: click.Group, path: str = "") -> list[str]:
+        found: list[str] = []
+        for name, command in group.commands.items():
+            if isinstance(command, click.Group):
+                found += without(command, f"{path}{name} ")
+            elif all("--json" not in parameter.opts for parameter in command.params):
+                found.append(f"{path}{name}")
+        return found
+
+    assert without(cli) == ["payload", "calibrations export", "completion"]

@@ -50,7 +50,8 @@ def list_sets(target: Target, limit: int, page: str, as_json: bool) -> None:
         sets = facts.listed(found.sets)
         echo_json({"calibration_sets": sets, "next_page": found.next_page_token or None})
         return
-    tables.show(tables_lab.calibrations_table(found.sets, target.zone))
+    activation = tables_lab.activation(found.sets, target.zone)
+    tables.show(tables_lab.calibrations_table(found.sets, target.zone), *activation)
     if found.next_page_token:
         click.echo(f"more: --page {found.next_page_token}", err=True)
 
@@ -130,7 +131,8 @@ def activate(target: Target, set_id: str, note: str, force: bool, as_json: bool)
 def rollback(target: Target, note: str, yes: bool, as_json: bool) -> None:
     """Activate the set that was active before the present one; asks first. For admins."""
     with target.connected(as_json=as_json) as client:
-        ask("activate the set that was active before the present one?", yes)
+        active = client.active_calibration_id()
+        ask(f"leave set {active} for the one that was active before it?", yes)
         _print(client.calibration_sets.roll_back(note=note), target, as_json)
 
 

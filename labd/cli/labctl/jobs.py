@@ -142,7 +142,8 @@ def _print_jobs(
     if as_json:
         echo_json({"jobs": [facts.job_facts(job) for job in jobs], "next_page": token or None})
         return
-    tables.show(tables.jobs_table(jobs, target.zone, tables.width()), *tables.reasons(jobs))
+    reasons = tables.reasons(jobs, target.zone)
+    tables.show(tables.jobs_table(jobs, target.zone, tables.width()), *reasons)
     if token:
         click.echo(f"more: --page {token}", err=True)
 
