@@ -35,9 +35,11 @@ if IS_LATER:
     REFUSED_TIMESLOT: type[Exception] = ConflictError
     REFUSED_CANCEL: type[Exception] = ConflictError
     UNKNOWN_JOB: type[Exception] = NotFoundError
+    UNKNOWN_SET: type[Exception] = NotFoundError
     WRONG_TOKEN: type[Exception] = AuthenticationError
     FAILED_JOB: type[Exception] = IQMError
 else:
+    from exa.common.errors.station_control_errors import NotFoundError as StationNotFound
     from iqm.iqm_client.errors import (
         CircuitExecutionError,
         ClientConfigurationError,
@@ -48,7 +50,8 @@ else:
     REFUSED_TIMESLOT = ClientConfigurationError
     REFUSED_CANCEL = JobAbortionError
     UNKNOWN_JOB = requests.HTTPError
-    WRONG_TOKEN = ValueError
+    UNKNOWN_SET = StationNotFound
+    WRONG_TOKEN = RuntimeError
     """While it is made, the former client wraps whatever goes wrong over gRPC."""
     FAILED_JOB = CircuitExecutionError
 
