@@ -57,9 +57,11 @@ def station() -> CircuitStation:
     )
 
 
-def circuits(qubits: tuple[str, ...], pairs: list[tuple[str, ...]]) -> tuple[Circuit, ...]:
+def circuits(
+    qubits: tuple[str, ...], pairs: list[tuple[str, ...]], *, seed: int = 11
+) -> tuple[Circuit, ...]:
     """Random rotations and controlled-Z gates, every qubit measured."""
-    rng = np.random.default_rng(11)
+    rng = np.random.default_rng(seed)
 
     def gate() -> Gate:
         if rng.random() < 0.35:
