@@ -24,6 +24,7 @@ from labd.rpc.laboratory import Laboratory
 from labd.web.calibration_pages import CalibrationPages
 from labd.web.circuit_jobs import CircuitJobs
 from labd.web.door import Door, authorizations_of, peer_of
+from labd.web.paths import computer_of
 from labd.web.refusals import on_http_error, on_refusal
 from labd.web.server_api import ServerApi
 from labd.web.station_api import StationApi
@@ -96,9 +97,8 @@ class Pages:
             return True
 
     def _computer(self, request: Request) -> QuantumComputer:
-        alias: str = request.path_params["alias"]
         try:
-            return self._laboratory.by_alias(alias.removesuffix(":timeslot"))
+            return computer_of(request, self._laboratory)
         except NotFound as error:
             raise HTTPException(404, str(error)) from error
 

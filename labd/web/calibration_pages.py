@@ -18,6 +18,7 @@ from labd.core.station_description import Chip, dynamic_architecture
 from labd.identity import Caller
 from labd.rpc.laboratory import Laboratory
 from labd.store.calibrations import CalibrationSet
+from labd.web.paths import computer_of
 
 ACTIVE = "default"
 """What clients call the set that is active now."""
@@ -67,8 +68,7 @@ class CalibrationPages:
 
     def _set(self, request: Request) -> tuple[QuantumComputer, CalibrationSet]:
         """The set that the path names. Raises NotFound, HTTPException."""
-        alias: str = request.path_params["alias"]
-        computer = self._laboratory.by_alias(alias.removesuffix(":timeslot"))
+        computer = computer_of(request, self._laboratory)
         text: str = request.path_params["calibration_id"]
         try:
             found = self._sets.active(computer.id) if text == ACTIVE else self._sets.get(UUID(text))

@@ -26,6 +26,7 @@ from labd.rpc.quantum_computers import QuantumComputers
 from labd.web.calibration_pages import CalibrationPages
 from labd.web.circuit_jobs import PROTOBUF, CircuitJobs
 from labd.web.door import Door, Page
+from labd.web.paths import computer_of
 from labd.web.refusals import SOURCE
 
 STATUSES: Mapping[JobState, str] = {
@@ -206,7 +207,7 @@ class ServerApi:
         return Response(status_code=204)
 
     def _computer(self, request: Request) -> QuantumComputer:
-        return self._laboratory.by_alias(request.path_params["alias"])
+        return computer_of(request, self._laboratory)
 
     def _shown(self, job: Job) -> JsonObject:
         calibration_id = None if job.calibration_set_id is None else str(job.calibration_set_id)

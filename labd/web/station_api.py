@@ -14,13 +14,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from labd.chip_files import Json, JsonObject
-from labd.config import QuantumComputer
 from labd.core.errors import NotFound
 from labd.core.jobs import Job, JobEvent, JobState
 from labd.gate import Gate
 from labd.identity import Caller
 from labd.web.circuit_jobs import CircuitJobs
 from labd.web.door import Door, Page
+from labd.web.paths import computer_of, is_for_timeslots
 
 STATUSES: Mapping[JobState, str] = {
     JobState.IN_QUEUE: "pending_execution",
@@ -32,7 +32,6 @@ STATUSES: Mapping[JobState, str] = {
 }
 """What the client calls a job's states. Of these it makes an exception of "failed" alone."""
 
-TIMESLOT = ":timeslot"
 _PARAMETERS = {
     "heralding_mode": "none",
     "move_validation_mode": "strict",
@@ -78,8 +77,9 @@ class StationApi:
 
     async def submit(self, request: Request, caller: Caller) -> Response:
         """Queue a job."""
-        computer, use_timeslot = self._computer(request)
-        job = await self._jobs.submit(request, computer, caller, use_timeslot=use_timeslot)
+        computer = computer_of(request, self._laboratory)
+        for_timeslots = is_for_timeslots(request)
+        job = await self._jobs.submit(request, computer, caller, use_timeslot=for_timeslots)
         return JSONResponse({"id": str(job.id)})
 
     async def status(self, request: Request, caller: Caller) -> Response:
@@ -142,14 +142,8 @@ class StationApi:
         await self._jobs.cancel(self._job(request, caller), caller)
         return Response(status_code=204)
 
-    def _computer(self, request: Request) -> tuple[QuantumComputer, bool]:
-        """The quantum computer of the path, and whether it was named for timeslots."""
-        alias: str = request.path_params["alias"]
-        computer = self._laboratory.by_alias(alias.removesuffix(TIMESLOT))
-        return computer, alias.endswith(TIMESLOT)
-
     def _job(self, request: Request, caller: Caller) -> Job:
-        computer, _ = self._computer(request)
+        computer = computer_of(request, self._laboratory)
         job = self._jobs.circuit_job(request, caller)
         if job.qc_id != computer.id:
             raise NotFound("job", str(job.id), f"{computer.alias} has none such")
