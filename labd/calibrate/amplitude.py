@@ -90,7 +90,7 @@ def judge_rabi(
     changes = {} if problems else _changes(working, qubit, implementation, ratio)
     problems += _too_large(changes)
     return Finding(
-        experiment=NAME,
+        experiment=f"{NAME} of {implementation}",
         locus=qubit,
         numbers={"ratio": ratio, **_named(changes)},
         verdict=judged(
@@ -153,7 +153,7 @@ def judge_amplified(
         f"{implementation}: π off by {1e3 * error.value:+.1f} ± {1e3 * error.uncertainty:.1f} mrad"
     )
     return Finding(
-        experiment=NAME,
+        experiment=f"{NAME} of {implementation}",
         locus=qubit,
         numbers={"error": error, "quarter_turn_error": best["start"], **_named(changes)},
         verdict=judged(problems, doubts, praise),

@@ -130,7 +130,11 @@ class Bench:
     def _finished(self, payload: bytes, job_type: JobType) -> UUID:
         job = self._client.submit(payload, job_type, tags=self._tags)
         self.jobs.append(job.id)
-        ended = self._client.wait(job.id)
+        try:
+            ended = self._client.wait(job.id)
+        except KeyboardInterrupt:
+            self._client.cancel(job.id)
+            raise
         if ended.status is not JobState.COMPLETED:
             raise JobNotCompleted(str(ended.id), ended.status, ended.error)
         return ended.id

@@ -104,7 +104,7 @@ def judge(
     elif best.residual > _MOST_SCATTER * noise:
         doubts.append(f"points scatter {best.residual / noise:.1f} times the shot noise")
     return Finding(
-        experiment=NAME,
+        experiment=f"{NAME} of {implementation}",
         locus=qubit,
         numbers={"amplitude_q": zero, "ratio": zero.scaled(1.0 / amplitude_i)},
         verdict=judged(

@@ -2,7 +2,8 @@
 
 A part of the recipe is a list of steps, from far-looking to fine. A step is repeated with more
 shots while it has not settled; where it went bad, its part begins again for those loci. A locus
-that stays bad is left out of all parts that need it, with the reason, and nothing of it changes.
+that stays bad is left out of all that comes later, with the reason, and what its part changed of it
+is undone.
 """
 
 from __future__ import annotations
@@ -22,31 +23,43 @@ Run = Callable[[Bench, Sequence[str], int], list[Finding]]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One experiment. rounds: at most so often in a row."""
+    """One experiment. rounds: at most so often in a row.
+
+    must_settle: a locus that has not settled by then is bad.
+    """
 
     title: str
     run: Run
     shots: int
     rounds: int = 1
+    must_settle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Steps of one kind. of_pairs: its loci are pairs of qubits. tries: from its first step on."""
+    """Steps of one kind. of_pairs: its loci are pairs of qubits. tries: from its first step on.
+
+    is_needed: what comes later cannot do without it.
+    """
 
     name: str
     steps: tuple[Step, ...]
     of_pairs: bool = False
+    is_needed: bool = True
     tries: int = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """A locus that could not be calibrated further. part: where; reason: a sentence."""
+    """A locus that could not be calibrated further. part: where; reason: a sentence.
+
+    is_needed: gates or readout are without it.
+    """
 
     locus: str
     part: str
     reason: str
+    is_needed: bool = True
 
 
 def _pairs_of(bench: Bench, loci: Sequence[str]) -> list[Pair]:
@@ -79,14 +92,14 @@ def _cz_phases(n_gates: int) -> Run:
     return lambda bench, loci, shots: cz.phases(bench, _pairs_of(bench, loci), n_gates, shots)
 
 
-_READOUT_CLOUDS = Step("clouds", readout.clouds, 250, rounds=3)
+_READOUT_CLOUDS = Step("clouds", readout.clouds, 250, rounds=3, must_settle=True)
 _FREQUENCY_COARSE = Step("Ramsey, coarse", _ramsey(frequency.COARSE), 60)
-_FREQUENCY_FINE = Step("Ramsey, fine", _ramsey(frequency.FINE), 80, rounds=3)
+_FREQUENCY_FINE = Step("Ramsey, fine", _ramsey(frequency.FINE), 80, rounds=3, must_settle=True)
 _RABI = Step("Rabi", amplitude.rabi, 80, rounds=2)
 _AMPLIFY = Step("error amplification", _amplify(10), 120, rounds=2)
-_AMPLIFY_MORE = Step("error amplification, long", _amplify(36), 150, rounds=3)
+_AMPLIFY_MORE = Step("error amplification, long", _amplify(36), 150, rounds=3, must_settle=True)
 _DRAG = Step("DRAG", _drag(1, 0.25), 120, rounds=2)
-_DRAG_FINE = Step("DRAG, fine", _drag(5, 0.06), 150, rounds=2)
+_DRAG_FINE = Step("DRAG, fine", _drag(5, 0.06), 150, rounds=3, must_settle=True)
 
 PARTS: Mapping[str, Part] = {
     "readout": Part(
@@ -95,21 +108,22 @@ PARTS: Mapping[str, Part] = {
     "frequency": Part("frequency", (_FREQUENCY_COARSE, _FREQUENCY_FINE)),
     "amplitude": Part("amplitude", (_RABI, _AMPLIFY, _AMPLIFY_MORE)),
     "drag": Part("drag", (_DRAG, _DRAG_FINE)),
-    "t1": Part("t1", (Step("T1", _lose(relaxation.T1), 200, rounds=3),)),
+    "t1": Part("t1", (Step("T1", _lose(relaxation.T1), 200, rounds=3),), is_needed=False),
     "t2": Part(
         "t2",
         (
             Step("T2, Ramsey", _lose(relaxation.T2), 200, rounds=3),
             Step("T2, echo", _lose(relaxation.ECHO), 250, rounds=3),
         ),
+        is_needed=False,
     ),
     "cz": Part(
         "cz",
         (
             Step("conditional phase, far", _cz_amplitude(1), 80, rounds=2),
-            Step("conditional phase, near", _cz_amplitude(5), 100, rounds=3),
+            Step("conditional phase, near", _cz_amplitude(5), 100, rounds=3, must_settle=True),
             Step("frames", _cz_phases(1), 80),
-            Step("frames, amplified", _cz_phases(4), 100, rounds=3),
+            Step("frames, amplified", _cz_phases(4), 100, rounds=3, must_settle=True),
         ),
         of_pairs=True,
     ),
@@ -129,11 +143,9 @@ _ALL: tuple[Part, ...] = (
     PARTS["cz"],
 )
 
-KINDS = (*PARTS, "all")
-
 
 def parts_of(kind: str) -> tuple[Part, ...]:
-    """The parts of one of KINDS, in order."""
+    """The parts of one of CALIBRATIONS, in order."""
     return _ALL if kind == "all" else (PARTS[kind],)
 
 
@@ -157,12 +169,14 @@ class Course:
         self._bench = bench
         self._accept = accept
         self._n_run = 0
+        self._lost: set[str] = set()
+        self._touched: dict[str, set[str]] = {}
         self.stopped: list[Stopped] = []
 
     def run(self, parts: Sequence[Part], qubits: Sequence[str], pairs: Sequence[Pair]) -> None:
         """All parts on all loci that have not been given up."""
         for part in parts:
-            lost = {each.locus for each in self.stopped}
+            lost = self._lost
             if part.of_pairs:
                 loci = []
                 for pair in pairs:
@@ -177,8 +191,9 @@ class Course:
             self._run_part(part, [locus for locus in loci if locus not in lost])
 
     def _run_part(self, part: Part, loci: Sequence[str]) -> None:
-        pending = list(loci)
+        pending, before = list(loci), self._bench.working
         reasons: dict[str, str] = {}
+        self._touched = {locus: set() for locus in loci}
         for attempt in range(part.tries):
             going, reasons = list(pending), {}
             for step in part.steps:
@@ -188,20 +203,34 @@ class Course:
             pending = list(reasons)
             if not pending:
                 return
-        self.stopped += [Stopped(locus, part.name, why) for locus, why in reasons.items()]
+        self.stopped += [
+            Stopped(locus, part.name, why, part.is_needed) for locus, why in reasons.items()
+        ]
+        for locus in reasons:
+            self._bench.working = self._bench.working.restored(before, self._touched[locus])
+        if part.is_needed:
+            self._lost |= reasons.keys()
 
     def _run_step(self, part: Part, step: Step, loci: Sequence[str], more: int) -> dict[str, str]:
         """Loci that stayed bad, with the reason; those that have not settled are repeated."""
-        pending, bad, shots = list(loci), dict[str, str](), step.shots * more
+        pending, shots = list(loci), step.shots * more
+        bad: dict[str, str] = {}
+        refused: dict[str, str] = {}
+        unsettled: dict[str, str] = {}
         for _ in range(step.rounds):
             if not pending:
                 break
-            found, refused = self._try(part, step, pending, shots)
-            bad = {one.locus: one.verdict.reason for one in found if one.is_bad} | refused
-            unsettled = {one.locus for one in found if one.is_bad or not one.is_settled}
-            pending = [locus for locus in pending if locus in unsettled and locus not in refused]
+            found, more_refused = self._try(part, step, pending, shots)
+            refused |= more_refused
+            bad = {one.locus: one.verdict.reason for one in found if one.is_bad}
+            unsettled = {
+                one.locus: f"did not settle in {step.rounds} rounds: {one.verdict.reason}"
+                for one in found
+                if not one.is_settled
+            }
+            pending = [locus for locus in pending if locus in bad.keys() | unsettled.keys()]
             shots = step.shots * more * 2
-        return bad
+        return (unsettled if step.must_settle else {}) | bad | refused
 
     def _try(
         self, part: Part, step: Step, loci: list[str], shots: int
@@ -219,6 +248,8 @@ class Course:
                 going.remove(error.locus)
                 continue
             self._n_run += 1
+            for one in found:
+                self._touched[one.locus] |= one.changes.keys()
             self._accept(Told(self._n_run, part.name, step.title, tuple(found)))
             return found, refused
         return [], refused

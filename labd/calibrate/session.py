@@ -13,10 +13,9 @@ from uuid import UUID
 from labd.calibrate.bench import Bench
 from labd.calibrate.lab import Lab
 from labd.calibrate.recipe import Course, Stopped, Told, parts_of
-from labd.calibrate.values import Finding, Grade, Quantity
+from labd.calibrate.values import Fact, Finding, Quantity
 from labd.calibrate.working_set import WorkingSet
 from labd.client import CalibrationHead, Client
-from labd.core.station_description import Json
 
 PROPOSAL = "proposed-set.json"
 NUMBERS = "findings.json"
@@ -40,18 +39,14 @@ class Outcome:
     jobs: tuple[UUID, ...]
 
     @property
-    def last(self) -> dict[tuple[str, str], Finding]:
-        """The last finding of every (part and step, locus)."""
-        return {
-            (f"{told.part}: {told.title}", finding.locus): finding
+    def last(self) -> list[tuple[str, Finding]]:
+        """The last finding of every step, experiment and locus, under the step's name."""
+        found = {
+            (told.part, told.title, finding.experiment, finding.locus): finding
             for told in self.told
             for finding in told.findings
         }
-
-    @property
-    def doubtful(self) -> list[Finding]:
-        """Last findings that are used with doubts."""
-        return [one for one in self.last.values() if one.verdict.grade is Grade.DOUBTFUL]
+        return [(f"{part}: {title}", one) for (part, title, *_), one in found.items()]
 
 
 def calibrate(
@@ -64,16 +59,17 @@ def calibrate(
     folder: Path,
     say: Say,
 ) -> Outcome:
-    """Run a recipe (one of KINDS) from a stored set on; nothing is stored or activated yet.
+    """Run a recipe (one of CALIBRATIONS) from a stored set on; nothing is stored or activated yet.
 
     names: qubits, pairs or couplers; all where there are none. base: the set's document.
-    folder: where plots and numbers go, step by step. Raises UnknownLocus, ClientError,
-    JobNotCompleted.
+    folder: where plots and numbers go, step by step; made if there is none.
+    Raises UnknownLocus, ClientError, JobNotCompleted.
     """
     from labd.calibrate.plots import save_findings
 
     lab = Lab.of(client)
     qubits, pairs = lab.chosen(names)
+    folder.mkdir(parents=True, exist_ok=True)
     bench = Bench(client, lab, WorkingSet.of(base), tags=("calibration", kind))
     told: list[Told] = []
 
@@ -109,7 +105,7 @@ def propose(client: Client, outcome: Outcome, note: str = "") -> CalibrationHead
     )
 
 
-def facts(outcome: Outcome) -> dict[str, Json]:
+def facts(outcome: Outcome) -> dict[str, Fact]:
     """The numbers as JSON."""
     return {
         "kind": outcome.kind,
@@ -127,12 +123,12 @@ def facts(outcome: Outcome) -> dict[str, Json]:
             {"locus": each.locus, "part": each.part, "reason": each.reason}
             for each in outcome.stopped
         ],
-        "changed": sorted(outcome.working.changed),
-        "jobs": [str(job) for job in outcome.jobs],
+        "changed": [*sorted(outcome.working.changed)],
+        "jobs": list(map(str, outcome.jobs)),
     }
 
 
-def finding_facts(finding: Finding) -> dict[str, Json]:
+def finding_facts(finding: Finding) -> dict[str, Fact]:
     """One finding as JSON."""
     return {
         "locus": finding.locus,
@@ -144,13 +140,13 @@ def finding_facts(finding: Finding) -> dict[str, Json]:
     }
 
 
-def _quantity(quantity: Quantity) -> dict[str, Json]:
+def _quantity(quantity: Quantity) -> dict[str, Fact]:
     known = quantity.uncertainty if quantity.uncertainty < float("inf") else None
     return {"value": quantity.value, "uncertainty": known, "unit": quantity.unit}
 
 
 def _summary(outcome: Outcome) -> str:
-    loci = sorted({locus for _, locus in outcome.last})
+    loci = sorted({finding.locus for _, finding in outcome.last})
     rest = "; ".join(f"{each.locus} stopped at {each.part}" for each in outcome.stopped)
     return f"{len(outcome.working.changed)} observations, {', '.join(loci)}" + (
         f"; {rest}" if rest else ""

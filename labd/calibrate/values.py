@@ -16,6 +16,9 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 ComplexArray = npt.NDArray[np.complex128]
 
+Fact = None | bool | int | float | str | list["Fact"] | dict[str, "Fact"]
+"""What is told to other programs, as JSON."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quantity:

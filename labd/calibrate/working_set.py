@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -63,6 +63,18 @@ class WorkingSet:
         }
         merged = {**self.observations, **made}
         return WorkingSet(self.parent_id, merged, self.changed | made.keys())
+
+    def restored(self, earlier: WorkingSet, paths: Iterable[str]) -> WorkingSet:
+        """Another set, in which these observations are again what they were in an earlier one."""
+        kept, changed = dict(self.observations), set(self.changed)
+        for path in paths:
+            if path in earlier.observations:
+                kept[path] = earlier.observations[path]
+            else:
+                kept.pop(path, None)
+            if path not in earlier.changed:
+                changed.discard(path)
+        return WorkingSet(self.parent_id, kept, frozenset(changed))
 
     def document(self) -> bytes:
         """The set in IQM's JSON, without an id: a new one."""
