@@ -120,10 +120,10 @@ def judge_far(
     best = fit(_conditional_phase, x, y, starts)
     half = best["half"]
     problems, doubts = _phase_problems(swing)
-    if not is_known(half):
-        problems.append("the fit does not know where the phase is π")
-    elif y.max() < math.pi:
+    if y.max() < math.pi:
         problems.append(f"the phase stays below π: {y.max():.2f} rad at most")
+    elif not is_known(half):
+        problems.append("the fit does not know where the phase is π")
     elif best.residual > _MOST_SCATTER * noise_rad:
         doubts.append(f"phases scatter {best.residual / noise_rad:.1f} times what noise explains")
     new = half.scaled(working.number(path))

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import shutil
 import signal
 import sys
 import time
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lab_processes import ROOT, close, first_line, start
 
-from labd.client import Client
+from labd.client import Client, JobState, JobType
 
 Toml = dict[str, Any]
 Observations = dict[str, dict[str, Any]]
@@ -82,8 +83,8 @@ def wrong_set(chip: Mapping[str, Any], seed: int) -> Observations:
 
 
 @contextmanager
-def chip_lab(folder: Path, chip: Mapping[str, Any], seed: int) -> Iterator[Client]:
-    """A client of a daemon of its own, before a simulated rack with this chip, ready to play."""
+def chip_lab(folder: Path, chip: Toml, seed: int) -> Iterator[tuple[Client, str]]:
+    """A daemon of its own before a simulated rack with this chip, ready to play; and its URL."""
     config = folder / "config"
     shutil.copytree(ROOT / "config", config)
     (config / "star5/chip.toml").write_text(_toml(chip), encoding="utf-8")
@@ -101,7 +102,7 @@ def chip_lab(folder: Path, chip: Mapping[str, Any], seed: int) -> Iterator[Clien
             url = next(word for word in line.split() if word.startswith("http://"))
             with Client(url) as client:
                 _wait_until_ready(client)
-                yield client
+                yield client, url
         finally:
             daemon.send_signal(signal.SIGTERM)
             daemon.wait(40)
@@ -110,6 +111,39 @@ def chip_lab(folder: Path, chip: Mapping[str, Any], seed: int) -> Iterator[Clien
         rack.terminate()
         rack.wait(40)
         close(rack)
+
+
+def activate(client: Client, observations: Observations) -> None:
+    """Store a set and make it the active one."""
+    document = json.dumps({"observations": observations}).encode()
+    client.calibration_sets.activate(client.calibration_sets.store(document).id)
+
+
+def bell_pairs(client: Client, others: Sequence[str], shots: int = 1000) -> dict[str, float]:
+    """How much of 1000 shots is in 00 and 11, for a Bell pair of QB3 with each of the others."""
+    circuits = [{"name": other, "instructions": _bell("QB3", other)} for other in others]
+    payload = json.dumps({"circuits": circuits, "shots": shots}).encode()
+    job = client.wait(client.submit(payload, JobType.CIRCUIT).id, timeout_s=120)
+    assert job.status is JobState.COMPLETED, job.error
+    measured = json.loads(client.results_bytes(job.id))
+    return {
+        other: sum(a == b for a, b in result["m"]) / shots
+        for other, result in zip(others, measured, strict=True)
+    }
+
+
+def _bell(first: str, second: str) -> list[dict[str, Any]]:
+    def gate(name: str, *locus: str, **args: float | str) -> dict[str, Any]:
+        return {"name": name, "locus": list(locus), "args": args}
+
+    quarter = math.pi / 2
+    return [
+        gate("prx", first, angle=quarter, phase=quarter),
+        gate("prx", second, angle=quarter, phase=quarter),
+        gate("cz", first, second),
+        gate("prx", second, angle=-quarter, phase=quarter),
+        gate("measure", first, second, key="m"),
+    ]
 
 
 def _wait_until_ready(client: Client) -> None:
