@@ -2,7 +2,7 @@
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test setup check unit compat compat-quick compat-waits proto bench fuzz kills lock clean
+.PHONY: demo test setup check unit compat compat-quick compat-waits proto bench fuzz kills calibrations lock clean
 
 demo: .venv/.ready .venv-compat/.ready
 	tests/compat/run-demo
@@ -45,6 +45,10 @@ fuzz: .venv/.ready
 
 kills: .venv/.ready
 	.venv/bin/python tests/system/kill_storm.py 200
+
+# Three chips, each from a wrong calibration set back to Bell pairs.
+calibrations: .venv/.ready
+	LABD_CALIBRATE_CHIPS=1 .venv/bin/python -m pytest -q -s tests/system/test_calibrate_chips.py
 
 proto: .venv/.ready
 	.venv/bin/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. --grpc_python_out=. proto/labd/wire/iqm_server.proto proto/labd/wire/lab.proto
