@@ -24,7 +24,7 @@ def readout() -> ReadoutMap:
 def written(path: Path, readout: ReadoutMap, n_block: int) -> bytes:
     rng = np.random.default_rng(2)
     values = {
-        label: rng.integers(0, 2, (N_SHOTS, n)).astype(float)
+        label: rng.integers(0, 2, (N_SHOTS, n)).astype(np.uint8)
         for label, n in readout.n_triggers.items()
     }
     with MeasurementsFile(path, readout, N_SHOTS) as file:
@@ -55,7 +55,7 @@ def test_blocks_make_the_same_file_as_one(
 
 
 def test_missing_shots_are_no_result(tmp_path: Path, readout: ReadoutMap) -> None:
-    block = {label: np.zeros((3, n)) for label, n in readout.n_triggers.items()}
+    block = {label: np.zeros((3, n), np.uint8) for label, n in readout.n_triggers.items()}
 
     with MeasurementsFile(tmp_path / "r.bin", readout, N_SHOTS) as file:
         file.write(0, 0, block)
