@@ -16,7 +16,10 @@ from rich.table import Table
 
 from benchmarks.row import Row
 
-MODULES = ("turnaround", "stream", "submit", "chip", "start", "compile")
+MODULES = (
+    *("turnaround", "stream", "submit", "chip", "start"),
+    *("million", "subscribers", "forecast", "compile", "batch"),
+)
 RESULTS = Path(__file__).with_name("results.json")
 
 

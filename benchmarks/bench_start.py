@@ -22,7 +22,7 @@ ROUNDS = 5
 MIB = 2**20
 
 
-def _start(state_dir: Path) -> tuple[float, int]:
+def start_of(state_dir: Path) -> tuple[float, int]:
     """Seconds until a call is answered, and resident bytes after it."""
     started = time.monotonic()
     with DaemonProcess(state_dir) as daemon, grpc.insecure_channel(daemon.tcp) as channel:
@@ -34,7 +34,7 @@ def _start(state_dir: Path) -> tuple[float, int]:
 def measure() -> list[Row]:
     folder = Path(tempfile.mkdtemp(prefix="labd-bench-"))
     try:
-        starts = sorted(_start(folder / "state") for _ in range(ROUNDS))
+        starts = sorted(start_of(folder / "state") for _ in range(ROUNDS))
     finally:
         shutil.rmtree(folder)
     start_s = starts[ROUNDS // 2][0]

@@ -32,7 +32,7 @@ CALLS = 200
 ROUNDS = 5
 
 
-def _payloads(n: int) -> list[bytes]:
+def payloads(n: int) -> list[bytes]:
     """Bell payloads that differ in their sweep id."""
     task = sweep_pb2.SweepTaskRequest.FromString(PAYLOAD.read_bytes())
     old = task.sweep_id.encode()
@@ -52,7 +52,7 @@ async def _calls_per_s(call: Callable[[int, int], Awaitable[object]]) -> float:
 
 async def _drive(address: str) -> None:
     """The clients' process: prints submits/s and empty calls/s, the median round of each."""
-    payloads = _payloads(CALLS)
+    bodies = payloads(CALLS)
     channels = [
         grpc.aio.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)])
         for _ in range(N_CLIENTS)
@@ -62,7 +62,7 @@ async def _drive(address: str) -> None:
     qc_id = iqm.Uuid(raw=QC_ID.bytes)
 
     async def submit(number: int, turn: int) -> object:
-        request = iqm.SubmitJobRequestV1(qc_id=qc_id, type=iqm.PULSE, payload=payloads[turn])
+        request = iqm.SubmitJobRequestV1(qc_id=qc_id, type=iqm.PULSE, payload=bodies[turn])
         return await jobs[number].SubmitJobV1(request)
 
     async def check(number: int, turn: int) -> object:

@@ -110,13 +110,26 @@ class DaemonProcess:
 
     def resident_bytes(self) -> int:
         """Resident memory of the daemon and its front, without the rack's."""
-        pids = [self._process.pid]
-        listed = Path(f"/proc/{pids[0]}/task/{pids[0]}/children").read_text(encoding="ascii")
-        for pid in listed.split():
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if b"labd/front" in command:
-                pids.append(int(pid))
-        return sum(_resident_bytes(pid) for pid in pids)
+        return sum(_resident_bytes(pid) for pid in serving_pids(self._process.pid))
+
+
+def serving_pids(daemon: int) -> list[int]:
+    """The daemon and its front, without the racks."""
+    listed = Path(f"/proc/{daemon}/task/{daemon}/children").read_text(encoding="ascii")
+    fronts = [
+        int(pid) for pid in listed.split() if b"front" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    assert fronts
+    return [daemon, *fronts]
+
+
+def processor_s(daemon: int) -> float:
+    """Processor seconds that the daemon and its front have used."""
+    ticks = 0
+    for pid in serving_pids(daemon):
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _resident_bytes(pid: int) -> int:

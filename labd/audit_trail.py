@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from labd.core.audit import Action, AuditEntry, JsonScalar
 from labd.core.errors import PermissionDenied, Refusal, Unauthenticated, Unavailable
+from labd.core.jobs import Job
 from labd.core.refusal_meter import RefusalMeter
 from labd.identity import Caller
 from labd.store.audit import Audit
@@ -30,6 +31,18 @@ def entry(caller: Caller, action: Action, object: str, **details: JsonScalar) ->
     )
 
 
+def job_deletion(caller: Caller, job: Job) -> AuditEntry:
+    """That the caller had a job forgotten, and whose and how large it was."""
+    return entry(
+        caller,
+        "job.delete",
+        str(job.id),
+        owner=job.submitted_by,
+        state=job.state.value,
+        result_bytes=job.result_bytes,
+    )
+
+
 def own_entry(action: Action, object: str, **details: JsonScalar) -> AuditEntry:
     """What labd did by itself."""
     return AuditEntry(
@@ -38,7 +51,10 @@ def own_entry(action: Action, object: str, **details: JsonScalar) -> AuditEntry:
 
 
 class AuditTrail:
-    """The daemon's own part of the audit, from its start to its stop."""
+    """The daemon's own part of the audit, from its start to its stop.
+
+    clock_ns: one that nobody sets; it only measures how often calls are refused.
+    """
 
     def __init__(self, audit: Audit, clock_ns: Callable[[], int]) -> None:
         self._audit = audit

@@ -45,6 +45,18 @@ def import_details(
     }
 
 
+def activation_details(
+    computer: QuantumComputer, note: str, problems: tuple[Problem, ...]
+) -> dict[str, JsonScalar]:
+    """What the audit says of an activation. problems: what the set lacks."""
+    return {
+        "alias": computer.alias,
+        "note": note,
+        "n_missing": len(problems),
+        "forced": bool(problems),
+    }
+
+
 def activate_first_set(sets: CalibrationSets, computer: QuantumComputer, now_ns: int) -> None:
     """The configured set becomes the first and active one, where there is none. Blocks."""
     file = computer.calibration
@@ -68,6 +80,6 @@ def activate_first_set(sets: CalibrationSets, computer: QuantumComputer, now_ns:
     text, key = write_observations(file.observations), str(file.id)
     entries = (
         own_entry("calibration.import", key, **import_details(computer, calibration, text)),
-        own_entry("calibration.activate", key, alias=computer.alias, note=FIRST),
+        own_entry("calibration.activate", key, **activation_details(computer, FIRST, problems)),
     )
     sets.put_first(calibration, text, entries)

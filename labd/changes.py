@@ -85,6 +85,7 @@ class Changes:
     def __init__(self) -> None:
         self._watches: dict[Topic, set[Watch]] = {}
         self._n_queue_changes: dict[UUID, int] = {}
+        self._n_arrivals: dict[UUID, int] = {}
         self._n_queue_calls: dict[UUID, int] = {}
         self._called_s: dict[UUID, float] = {}
         self._is_call_due: set[UUID] = set()
@@ -101,6 +102,8 @@ class Changes:
                 self._call_queue_in_time(topic[1])
             else:
                 self._wake(topic)
+            if topic[0] == "arrival":
+                self._n_arrivals[topic[1]] = self.arrival_generation(topic[1]) + 1
 
     def _wake(self, topic: Topic) -> None:
         for watch in tuple(self._watches.get(topic, ())):
@@ -129,6 +132,10 @@ class Changes:
     def queue_generation(self, qc_id: UUID) -> int:
         """Grows with every change of positions in a queue."""
         return self._n_queue_changes.get(qc_id, 0)
+
+    def arrival_generation(self, qc_id: UUID) -> int:
+        """Grows with every change of what may start there."""
+        return self._n_arrivals.get(qc_id, 0)
 
     def n_queue_calls(self, qc_id: UUID) -> int:
         """How often the watchers of a queue were woken."""

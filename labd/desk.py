@@ -7,7 +7,8 @@ re-reads the record.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -22,6 +23,9 @@ from labd.store.queue import MachineRecord
 from labd.store.store import Store
 from labd.store.submissions import IdempotencyKey, Terms
 from labd.store.timeslots import Decision
+
+MOST_ASKED_SINGLY = 8
+"""Counting so many positions costs less than reading a long queue."""
 
 _log = logging.getLogger(__name__)
 
@@ -98,6 +102,13 @@ class Desk:
         else:
             self.changes.notify(("job", job.id))
 
+    async def delete(self, job_id: JobId, by: AuditEntry) -> None:
+        """Forget a job that has ended. Raises NotFound, Conflict, Unavailable."""
+        await self.store.records.delete(job_id, by, self._tell_deleted)
+
+    def _tell_deleted(self, job: Job) -> None:
+        self.changes.notify(("job", job.id))
+
     def _tell(self, job: Job, *others: Topic) -> None:
         self.changes.notify(("job", job.id), *others)
         if self._learn is not None:
@@ -151,13 +162,7 @@ class Desk:
         n_calls = self.changes.n_queue_calls(job.qc_id)
         known = self._orders.get(job.qc_id)
         if known is None or known.n_calls != n_calls:
-            seqs = self.store.queue.seqs(job.qc_id)
-            known = _Order(
-                self.changes.queue_generation(job.qc_id),
-                n_calls,
-                {seq: position for position, seq in enumerate(seqs)},
-            )
-            self._orders[job.qc_id] = known
+            known = self._read_order(job.qc_id)
         position = known.positions.get(job.seq)
         return self.queue_position(job) if position is None else position
 
@@ -166,6 +171,27 @@ class Desk:
         if job.state is not JobState.IN_QUEUE:
             return job
         return replace(job, queue_position=self.queue_position(job))
+
+    def with_positions(self, jobs: Sequence[Job]) -> list[Job]:
+        """Records with their queue positions; where many are queued, their queue is read once."""
+        n_queued = Counter(job.qc_id for job in jobs if job.state is JobState.IN_QUEUE)
+        for qc_id, n_asked in n_queued.items():
+            known = self._orders.get(qc_id)
+            is_known = known is not None and known.generation == self.changes.queue_generation(
+                qc_id
+            )
+            if n_asked > MOST_ASKED_SINGLY and not is_known:
+                self._read_order(qc_id)
+        return [self.with_position(job) for job in jobs]
+
+    def _read_order(self, qc_id: QcId) -> _Order:
+        seqs = self.store.queue.seqs(qc_id)
+        order = self._orders[qc_id] = _Order(
+            self.changes.queue_generation(qc_id),
+            self.changes.n_queue_calls(qc_id),
+            {seq: position for position, seq in enumerate(seqs)},
+        )
+        return order
 
     def stop(self) -> None:
         """End all subscriptions; call `raise_if_stopping` after each wait."""

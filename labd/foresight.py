@@ -19,7 +19,7 @@ from labd.changes import Changes
 from labd.config import QuantumComputer
 from labd.core.errors import Unavailable
 from labd.core.estimate import Estimator, RunEstimate, remaining
-from labd.core.experience import Correction, Experience, Outcome, bound_s
+from labd.core.experience import Correction, Crowd, Experience, Outcome, bound_s
 from labd.core.forecast import Foreseen, Underway, foresee
 from labd.core.jobs import Job, JobId, JobState, JobType, QcId
 from labd.core.openings import S_NS, Mode
@@ -34,9 +34,9 @@ SHARE = 1 / 50
 """At most so much of the daemon's time goes into recording forecasts."""
 FRESH_S = 1.0
 """So long a view serves while the queue does not change."""
-CHEAP_S = 0.002
+N_SMALL = 200
 REUSE = 20
-"""One that cost more than CHEAP_S serves REUSE times as long as it took, whatever changes."""
+"""That of a longer queue serves REUSE times as long as it took to make, whatever changes."""
 RETRY_S = 5.0
 
 _log = logging.getLogger(__name__)
@@ -58,17 +58,17 @@ class _View:
 
     scene: Scene
     station: Station
-    correction: Correction
+    corrections: Mapping[Crowd, Correction]
     waits: Sequence[Foreseen | None]
     places: Mapping[JobId, int]
-    generation: int
+    generation: tuple[int, int]
     made_at_s: float
     cost_s: float
 
-    def serves(self, generation: int, job_id: JobId) -> bool:
+    def serves(self, generation: tuple[int, int], job_id: JobId) -> bool:
         """Whether it may still be shown to one who asks for that job."""
         age_s = time.monotonic() - self.made_at_s
-        if self.cost_s > CHEAP_S and age_s < REUSE * self.cost_s:
+        if len(self.places) > N_SMALL and age_s < REUSE * self.cost_s:
             return True
         return self.generation == generation and age_s < FRESH_S and job_id in self.places
 
@@ -93,22 +93,26 @@ class _Machine:
         self.experience = Experience(each.outcome for each in past if each.outcome is not None)
 
     def view_of(self, job_id: JobId) -> _View:
-        """A view that serves for that job; one that was dear may not know it yet."""
-        generation = self._changes.queue_generation(self._computer.id)
+        """A view that serves for that job; that of a long queue may not know it yet."""
+        generation = self._generation()
         if self._view is None or not self._view.serves(generation, job_id):
             self._view = self.look()
         return self._view
 
+    def _generation(self) -> tuple[int, int]:
+        qc_id = self._computer.id
+        return self._changes.queue_generation(qc_id), self._changes.arrival_generation(qc_id)
+
     def look(self) -> _View:
         """The queue as it is foreseen now."""
         started_s = time.monotonic()
-        generation = self._changes.queue_generation(self._computer.id)
+        generation = self._generation()
         scene = self._history.scene(self._computer.id, self._computer.timeslots)
         supervisor = self._supervisors[self._computer.id]
         return _View(
             scene=scene,
             station=_station(self._computer.alias, scene, supervisor.status),
-            correction=self.experience.correction(_pending(scene)),
+            corrections=self.experience.corrections(_pending(scene)),
             waits=_foresee(scene, supervisor),
             places={queued.id: place for place, queued in enumerate(scene.queue)},
             generation=generation,
@@ -220,7 +224,7 @@ class Foresight:
         is_stuck = view.station.rack_trouble is not None or job.hold_note is not None
         if foreseen is None or is_stuck:
             return Estimate(None, None, run.p50_s, run.p90_s)
-        p50_ns, p90_ns = _starts_ns(view, foreseen)
+        p50_ns, p90_ns = _starts_ns(view, queued, foreseen)
         return Estimate(p50_ns, p90_ns, run.p50_s, run.p90_s)
 
     def _find(self, job: Job) -> tuple[_View, Queued, Foreseen | None] | None:
@@ -261,14 +265,16 @@ def _trouble(alias: str, rack: RackStatus) -> str | None:
 def _pending(scene: Scene) -> list[Outcome]:
     """The waits that go on, the eldest first."""
     now_ns = scene.situation.now_ns
-    waits = [
-        (each.created_ns, each.standing.candidate.user_id, each.bound_s)
-        for each in scene.queue
-        if each.bound_s is not None
-    ]
     return [
-        Outcome(user_id, bound, (now_ns - created_ns) / S_NS, has_started=False)
-        for created_ns, user_id, bound in sorted(waits)
+        Outcome(
+            each.crowd,
+            each.standing.candidate.user_id,
+            each.bound_s,
+            (now_ns - each.created_ns) / S_NS,
+            has_started=False,
+        )
+        for each in sorted(scene.queue, key=lambda each: each.created_ns)
+        if each.bound_s is not None
     ]
 
 
@@ -288,14 +294,14 @@ def _underway(scene: Scene, supervisor: Supervisor) -> Underway | None:
     )
 
 
-def _starts_ns(view: _View, foreseen: Foreseen) -> tuple[int, int]:
+def _starts_ns(view: _View, queued: Queued, foreseen: Foreseen) -> tuple[int, int]:
     """p50 and p90 of a start."""
     now_ns = view.scene.situation.now_ns
-    p50_s, p90_s = view.correction.waits_s(foreseen)
+    p50_s, p90_s = view.corrections[queued.crowd].waits_s(foreseen)
     return now_ns + round(p50_s * S_NS), now_ns + round(p90_s * S_NS)
 
 
 def _foretold(view: _View, queued: Queued, foreseen: Foreseen) -> Foretold:
-    p50_ns, p90_ns = _starts_ns(view, foreseen)
+    p50_ns, p90_ns = _starts_ns(view, queued, foreseen)
     waited_s = max(0.0, (view.scene.situation.now_ns - queued.created_ns) / S_NS)
     return Foretold(queued.id, p50_ns, p90_ns, waited_s + bound_s(foreseen))

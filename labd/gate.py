@@ -12,7 +12,7 @@ from types import TracebackType
 
 from labd.audit_trail import AuditTrail
 from labd.connections import Connection, Connections
-from labd.core.access import Reach, reach
+from labd.core.access import Reach, deed, reach
 from labd.core.errors import PermissionDenied, Refusal
 from labd.identity import Caller, Identities
 
@@ -73,8 +73,7 @@ class Visit:
         self._caller = caller
         allowed = reach(self._method, caller.user.role)
         if allowed is Reach.NONE:
-            what = f"call {self._method.rpartition('/')[2]}"
-            raise PermissionDenied(caller.user.name, caller.user.role.value, what)
+            raise PermissionDenied(caller.user.name, caller.user.role.value, deed(self._method))
         self._caller = replace(caller, reach=allowed)
         return self._caller
 

@@ -70,7 +70,8 @@ class Identities:
         self._accounts: dict[int, UserRecord] = {}
         self._certified: dict[str, UserRecord] = {}
         self._noted_ns: dict[str, int] = {}
-        self._noting: set[asyncio.Task[None]] = set()
+        self.noting: set[asyncio.Task[None]] = set()
+        """Last uses that are being written down."""
 
     @property
     def generation(self) -> int:
@@ -142,8 +143,8 @@ class Identities:
             return
         self._noted_ns[record.id] = now_ns
         task = asyncio.create_task(self._write_use(record.id, now_ns))
-        self._noting.add(task)
-        task.add_done_callback(self._noting.discard)
+        self.noting.add(task)
+        task.add_done_callback(self.noting.discard)
 
     async def _write_use(self, token_id: str, now_ns: int) -> None:
         try:
@@ -200,7 +201,9 @@ def _peer(peer: str) -> Peer | None:
 
 def _enabled(record: UserRecord) -> User:
     if not record.is_enabled:
-        raise Unauthenticated(f"{record.user.name} is disabled")
+        name = record.user.name
+        remedy = f"an admin lets him in again by `labctl users set {name} --enable`"
+        raise Unauthenticated(f"{name} is disabled", remedy)
     return record.user
 
 

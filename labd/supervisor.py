@@ -135,6 +135,11 @@ class Supervisor:
             with self._desk.changes.watch(("job", self._running.job.id)) as watch:
                 await watch.wait()
 
+    def _set_status(self, status: RackStatus) -> None:
+        """Tell those who ask why and when jobs start, too."""
+        self.status = status
+        self._desk.changes.notify(("arrival", self._qc_id))
+
     # ---- the process
 
     async def _keep(self) -> None:
@@ -149,7 +154,7 @@ class Supervisor:
                 why = f"the rack process cannot be started: {error}"
             if self._stopping.is_set():
                 break
-            self.status = RackStatus(RackState.DEAD, why)
+            self._set_status(RackStatus(RackState.DEAD, why))
             _log.error("rack %s: %s", self._command.name, why)
             if time.monotonic() - started > HEALTHY_S:
                 backoff_s = FIRST_BACKOFF_S
@@ -159,7 +164,7 @@ class Supervisor:
 
     async def _run_one(self) -> str:
         """One process from start to end, with its jobs; returns how it ended."""
-        self.status = RackStatus(RackState.STARTING)
+        self._set_status(RackStatus(RackState.STARTING))
         process = await RackProcess.start(self._command)
         self._process = process
         work = asyncio.create_task(self._run_jobs(process))
@@ -184,14 +189,14 @@ class Supervisor:
     def _take(self, message: rack.Message) -> None:
         match message:
             case rack.Ready(instruments):
-                self.status = RackStatus(RackState.READY, "", instruments)
+                self._set_status(RackStatus(RackState.READY, "", instruments))
                 _log.info("rack %s: ready", self._command.name)
                 self._work.wake()
             case rack.Unavailable(what):
                 status = RackStatus(RackState.UNAVAILABLE, what)
                 if status != self.status:
                     _log.warning("rack %s: %s", self._command.name, what)
-                self.status = status
+                self._set_status(status)
             case rack.Progress(job_id, done, total):
                 running = self._running
                 if running is not None and str(running.job.id) == job_id:

@@ -145,6 +145,7 @@ def log_to_stderr_or_journal(level: str) -> None:
             handler = JournalHandler(SYSLOG_IDENTIFIER="labd")
     logging.basicConfig(level=level, handlers=[handler])
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("labd.audit_trail").setLevel(logging.INFO)  # its heads are for keeping
 
 
 if __name__ == "__main__":

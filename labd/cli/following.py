@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from datetime import tzinfo
 from threading import Thread
 from uuid import UUID
 
@@ -19,17 +20,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from labd.cli import sentences
 from labd.cli.facts import job_facts
 from labd.client import Client, ClientError, Job
 from labd.client import Progress as Shots
 
 
-def follow(client: Client, job_id: UUID) -> Job:
+def follow(client: Client, job_id: UUID, zone: tzinfo) -> Job:
     """Show the job until it ends; its final state is the last line on stdout."""
-    rack = client.rack()
-    if rack.state != "ready":
-        click.echo(f"the rack is {rack}", err=True)
-    job = _follow_with_bar(client, job_id) if sys.stderr.isatty() else _follow_lines(client, job_id)
+    run = _follow_with_bar if sys.stderr.isatty() else _follow_lines
+    job = run(client, job_id, zone)
     click.echo(job.status.value)
     return job
 
@@ -48,15 +48,15 @@ def follow_as_json(client: Client, job_id: UUID) -> Job:
     return job
 
 
-def _follow_lines(client: Client, job_id: UUID) -> Job:
+def _follow_lines(client: Client, job_id: UUID, zone: tzinfo) -> Job:
     def say(job: Job) -> None:
         if not job.status.is_final:
-            click.echo(_sentence(job), err=True)
+            click.echo(_sentence(client, job, zone), err=True)
 
     return _last(client, job_id, say)
 
 
-def _follow_with_bar(client: Client, job_id: UUID) -> Job:
+def _follow_with_bar(client: Client, job_id: UUID, zone: tzinfo) -> Job:
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -67,7 +67,7 @@ def _follow_with_bar(client: Client, job_id: UUID) -> Job:
         console=Console(stderr=True),
         transient=True,
     ) as bar:
-        lines = _Lines(bar)
+        lines = _Lines(bar, lambda job: _sentence(client, job, zone))
         _watch_shots(client, job_id, lines.show_shots)
         return _last(client, job_id, lines.show_job)
 
@@ -75,8 +75,9 @@ def _follow_with_bar(client: Client, job_id: UUID) -> Job:
 class _Lines:
     """The bar's one visible line: places in the queue, then shots."""
 
-    def __init__(self, bar: Progress) -> None:
+    def __init__(self, bar: Progress, sentence: Callable[[Job], str]) -> None:
         self._bar = bar
+        self._sentence = sentence
         self._queue = bar.add_task("asking labd", total=None, unit="")
         self._shots = bar.add_task(
             "executing", total=None, unit="shots", visible=False, start=False
@@ -95,7 +96,7 @@ class _Lines:
         done = max(0, self._first_position - job.queue_position)
         self._bar.update(
             self._queue,
-            description=_sentence(job),
+            description=self._sentence(job),
             total=self._first_position + 1,
             completed=done,
         )
@@ -131,7 +132,8 @@ def _watch_shots(client: Client, job_id: UUID, show: Callable[[Shots], None]) ->
     return thread
 
 
-def _sentence(job: Job) -> str:
+def _sentence(client: Client, job: Job, zone: tzinfo) -> str:
+    """Where the job stands; of one that waits also why, or when it starts."""
     if job.queue_position is None:
         return job.status.value.lower().replace("_", " ")
-    return "queued, runs next" if job.queue_position == 0 else f"queued, {job.queue_position} ahead"
+    return sentences.outlook(client.details(job.id).job, zone)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 
 from labd.cli.times import shown_instant
-from labd.client import Estimate, JobState, JobSummary, Machine, Mode, User
+from labd.client import Estimate, JobState, JobSummary, Machine, Mode, User, Waiting, WaitingKind
 
+ORDINARY = (WaitingKind.JOBS_BEFORE, WaitingKind.STARTING)
+"""Reasons that a place in the queue tells as well."""
 _NEAR_S = 120.0
 _MODES = {
     Mode.RUNNING: "accepts and starts jobs",
@@ -25,10 +27,18 @@ def why(job: JobSummary, zone: tzinfo) -> list[str]:
         tail = f": {job.error}" if job.error else ""
         at = shown_instant(job.execution_ended_at or job.updated_at, zone=zone, now=now)
         return [f"it is {job.status} since {at}{tail}"]
-    lines = [job.waiting.sentence if job.waiting else line(job)]
+    lines = [reason(job.waiting, zone) if job.waiting else line(job)]
     if job.estimate is not None:
         lines += expectation(job.estimate, zone)
     return lines
+
+
+def reason(waiting: Waiting, zone: tzinfo) -> str:
+    """The server's sentence, whose times are UTC, with its end in the user's zone."""
+    now = datetime.now(UTC)
+    if waiting.until is None or not waiting.until.astimezone(zone).utcoffset():
+        return waiting.sentence
+    return f"{waiting.sentence} (until {shown_instant(waiting.until, zone=zone, now=now)})"
 
 
 def expectation(estimate: Estimate, zone: tzinfo) -> list[str]:
@@ -54,6 +64,16 @@ def line(job: JobSummary) -> str:
     words.append(f"priority {job.priority.name.lower()}")
     if job.tags:
         words.append(f"tags {' '.join(job.tags)}")
+    return ", ".join(words)
+
+
+def outlook(job: JobSummary, zone: tzinfo) -> str:
+    """A waiting job in a line: what is in its way, or its place and when it starts."""
+    if job.waiting is not None and job.waiting.kind not in ORDINARY:
+        return f"queued: {reason(job.waiting, zone)}"
+    words = ["queued" if job.queue_position is None else f"queued, {place(job.queue_position)}"]
+    if job.estimate is not None and job.estimate.start_p50 is not None:
+        words.append(f"starts about {_moment(job.estimate.start_p50, zone)}")
     return ", ".join(words)
 
 

@@ -80,6 +80,20 @@ def jobs_table(jobs: Sequence[JobSummary], zone: tzinfo, n_columns: int) -> Tabl
     return _fitted(columns, n_columns)
 
 
+def reasons(jobs: Sequence[JobSummary], zone: tzinfo) -> list[Text]:
+    """Why jobs wait for more than those before them, each reason once, with its jobs."""
+    waiting: dict[str, int] = {}
+    for job in jobs:
+        if job.waiting is not None and job.waiting.kind not in sentences.ORDINARY:
+            sentence = sentences.reason(job.waiting, zone)
+            waiting[sentence] = waiting.get(sentence, 0) + 1
+    lines = [
+        f"{n_jobs} wait{'s' if n_jobs == 1 else ''}: {sentence}"
+        for sentence, n_jobs in waiting.items()
+    ]
+    return [Text("\n".join(lines), style="yellow")] if lines else []
+
+
 def details_tables(details: JobDetails, zone: tzinfo) -> list[RenderableType]:
     """A line a fact, then the job's events."""
     events = plain_table("at", "state", "")
@@ -92,7 +106,8 @@ def details_tables(details: JobDetails, zone: tzinfo) -> list[RenderableType]:
 
 def _details_rows(details: JobDetails, zone: tzinfo) -> list[tuple[str, str | Text]]:
     job = details.job
-    timings = [f"{name} {seconds:.3g} s" for name, seconds in details.timings_s.items()]
+    longest_first = sorted(details.timings_s.items(), key=lambda item: -item[1])
+    timings = [f"{name} {_phase(s)}" for name, s in longest_first if name != "total"]
     sizes = f"payload {n_bytes(details.payload_bytes)}"
     if details.result_bytes:
         sizes += f", results {n_bytes(details.result_bytes)}"
@@ -100,7 +115,7 @@ def _details_rows(details: JobDetails, zone: tzinfo) -> list[tuple[str, str | Te
         ("job", str(job.id)),
         ("status", _status(job)),
         ("error", Text(job.error, style="red")),
-        ("waits", job.waiting.sentence if job.waiting else ""),
+        ("waits", sentences.reason(job.waiting, zone) if job.waiting else ""),
         ("expected", "\n".join(sentences.expectation(job.estimate, zone)) if job.estimate else ""),
         ("held", job.hold_note or ("yes" if job.hold_note is not None else "")),
         ("user", job.user),
@@ -182,6 +197,10 @@ def n_bytes(number: float) -> str:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.3g} {unit}"
         number /= 1024
     return f"{number:.3g} TiB"
+
+
+def _phase(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
 
 
 def _status(job: JobSummary) -> Text:

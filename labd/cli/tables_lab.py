@@ -162,6 +162,19 @@ def calibrations_table(sets: Sequence[CalibrationHead], zone: tzinfo) -> Table:
     return table
 
 
+def activation(sets: Sequence[CalibrationHead], zone: tzinfo) -> list[Text]:
+    """Who activated the active one, when and why."""
+    return [
+        Text(
+            f"{_end_of(each.id)} is active since {full_instant(each.active_since, zone)}"
+            + (f", by {each.activated_by}" if each.activated_by else "")
+            + (f": {each.activation_note}" if each.activation_note else "")
+        )
+        for each in sets
+        if each.active_since is not None
+    ]
+
+
 def changes_table(changes: Sequence[ObservationChange]) -> Table:
     """One line an observation."""
     table = plain_table("observation", "old", "new")
@@ -239,5 +252,7 @@ def _amount(limit: Limit, value: float) -> str:
 def _value(text: str | None) -> str:
     if text is None:
         return "-"
-    value = json.loads(text)
-    return f"{value:.8g}" if isinstance(value, float) else text
+    told = json.loads(text)
+    value, unit = told.get("value"), told.get("unit") or ""
+    shown = f"{value:.10g}" if isinstance(value, float) else json.dumps(value)
+    return f"{shown} {unit}".rstrip()

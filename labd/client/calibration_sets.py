@@ -66,9 +66,14 @@ class CalibrationCalls:
         request = lab.DiffCalibrationsRequest(old_id=pack_uuid(old_id), new_id=pack_uuid(new_id))
         return [change_of(each) for each in self._diff(request).changes]
 
-    def activate(self, set_id: UUID | str, *, note: str = "") -> CalibrationHead:
-        """From now on this set is the one that clients get as the latest."""
-        request = lab.ActivateCalibrationRequest(id=pack_uuid(set_id), note=note)
+    def activate(
+        self, set_id: UUID | str, *, note: str = "", force: bool = False
+    ) -> CalibrationHead:
+        """From now on this set is the one that clients get as the latest.
+
+        force: also if it lacks what the station's gates need.
+        """
+        request = lab.ActivateCalibrationRequest(id=pack_uuid(set_id), note=note, force=force)
         return calibration_head_of(self._activate(request))
 
     def roll_back(self, *, note: str = "") -> CalibrationHead:

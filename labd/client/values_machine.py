@@ -65,7 +65,11 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationHead:
-    """What is known about a calibration set, without its observations."""
+    """What is known about a calibration set, without its observations.
+
+    is_valid: when it was stored it held all that the station's gates need. active_since,
+    activated_by, activation_note: of its last activation, while it is the active one.
+    """
 
     id: UUID
     created_at: datetime
@@ -76,6 +80,9 @@ class CalibrationHead:
     note: str
     is_active: bool
     n_observations: int
+    active_since: datetime | None
+    activated_by: str
+    activation_note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +152,7 @@ def connection_of(message: lab.Connection) -> Connection:
 
 def calibration_head_of(message: lab.CalibrationSet) -> CalibrationHead:
     """The frozen value of a set's head."""
+    is_active = message.HasField("active_since")
     return CalibrationHead(
         id=uuid_of(message.head.id),
         created_at=instant_of(message.head.created_at),
@@ -155,6 +163,9 @@ def calibration_head_of(message: lab.CalibrationSet) -> CalibrationHead:
         note=message.note,
         is_active=message.is_active,
         n_observations=message.n_observations,
+        active_since=instant_of(message.active_since) if is_active else None,
+        activated_by=message.activated_by,
+        activation_note=message.activation_note,
     )
 
 

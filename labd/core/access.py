@@ -89,6 +89,22 @@ _ROWS: Mapping[str, tuple[Reach, Reach, Reach]] = {
     "labd.v1.Lab/ReadAudit": _ADMIN,
 }
 
+_DEEDS = {
+    "PauseMachine": "pause a quantum computer",
+    "DrainMachine": "drain a quantum computer",
+    "ResumeMachine": "resume a quantum computer",
+    "ListConnections": "see who is connected",
+    "ListUsers": "see the users",
+    "PutUser": "add or change users",
+    "SetLimit": "set limits",
+    "BookTimeslot": "book timeslots",
+    "ChangeTimeslot": "change timeslots",
+    "ImportCalibration": "import calibration sets",
+    "ActivateCalibration": "activate calibration sets",
+    "RollBackCalibration": "roll back calibration sets",
+    "ReadAudit": "read the audit",
+}
+
 TABLE: Mapping[str, Mapping[Role, Reach]] = {
     method: dict(zip(Role, row, strict=True)) for method, row in _ROWS.items()
 }
@@ -98,6 +114,12 @@ def reach(method: str, role: Role) -> Reach:
     """How far the role reaches with a method, ``package.Service/Method``; NONE if it is unknown."""
     row = TABLE.get(method)
     return Reach.NONE if row is None else row[role]
+
+
+def deed(method: str) -> str:
+    """What a method does, as people say it after "may not"."""
+    name = method.rpartition("/")[2]
+    return _DEEDS.get(name, f"call {name}")
 
 
 def may(method: str, role: Role, *, is_own: bool) -> bool:

@@ -170,17 +170,18 @@ class Unavailable(Refusal):
 
 @dataclass(eq=False)
 class Unauthenticated(Refusal):
-    """No credentials, or wrong ones. what: which of the two, and why."""
+    """No credentials, or wrong ones. what: which of the two, and why. remedy: what lets one in."""
 
     what: str
+    remedy: str = (
+        "get a token from an admin, or by `labctl token new` on the machine that runs labd, and"
+        " send it as `authorization: Bearer <token>`"
+    )
     error_code = "unauthenticated"
 
     def __str__(self) -> str:
-        """The sentence, and how to get a token."""
-        return (
-            f"{self.what}; get a token from an admin, or by `labctl token new` on the machine that"
-            " runs labd, and send it as `authorization: Bearer <token>`"
-        )
+        """The sentence, and the way in."""
+        return f"{self.what}; {self.remedy}"
 
 
 @dataclass(eq=False)

@@ -19,7 +19,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, median
 
+import numpy as np
+import numpy.typing as npt
+
 from labd.core.jobs import JobType
+
+Floats = npt.NDArray[np.float64]
 
 Z90 = NormalDist().inv_cdf(0.9)
 SHORTEST_RUN_S = 0.001
@@ -135,22 +140,20 @@ class Line:
 
 def fit(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Offset and slope, >= 0, by least squares of relative errors, reweighted by the fit itself."""
-    offset_s, slope = _weighted(points, [run_s**-2 for _, run_s in points])
-    for _ in range(N_REWEIGHTINGS):
-        fitted = [max(SHORTEST_RUN_S, offset_s + slope * playing_s) for playing_s, _ in points]
-        offset_s, slope = _weighted(points, [run_s**-2 for run_s in fitted])
+    playing_s, run_s = np.array(points, dtype=np.float64).T
+    fitted_s = run_s
+    for _ in range(N_REWEIGHTINGS + 1):
+        offset_s, slope = _weighted(playing_s, run_s, fitted_s**-2.0)
+        fitted_s = np.maximum(SHORTEST_RUN_S, offset_s + slope * playing_s)
     return offset_s, slope
 
 
-def _weighted(
-    points: Sequence[tuple[float, float]], weights: Sequence[float]
-) -> tuple[float, float]:
-    total = sum(weights)
-    mean_x = sum(w * x for w, (x, _) in zip(weights, points, strict=True)) / total
-    mean_y = sum(w * y for w, (_, y) in zip(weights, points, strict=True)) / total
-    sxx = sum(w * (x - mean_x) ** 2 for w, (x, _) in zip(weights, points, strict=True))
-    sxy = sum(w * (x - mean_x) * (y - mean_y) for w, (x, y) in zip(weights, points, strict=True))
-    all_alike = sxx <= 1e-6 * total * max(mean_x, SHORTEST_RUN_S) ** 2
+def _weighted(x: Floats, y: Floats, weights: Floats) -> tuple[float, float]:
+    weights = weights / weights.sum()
+    mean_x, mean_y = float(weights @ x), float(weights @ y)
+    sxx = float(weights @ (x - mean_x) ** 2)
+    sxy = float(weights @ ((x - mean_x) * (y - mean_y)))
+    all_alike = sxx <= 1e-6 * max(mean_x, SHORTEST_RUN_S) ** 2
     # Where all play equally long, one who plays longer is taken to run longer by as much.
     slope = 1.0 if all_alike else max(0.0, sxy / sxx)
     if mean_y < slope * mean_x:

@@ -6,31 +6,52 @@ cancelled while it did, has not told its ratio, only that it is greater than wha
 Leaving such jobs out would make long waits look rare just when they are not.
 
 Jobs of one user in a row share their fate, so that a few hundred outcomes are worth far fewer. The
-level is therefore raised by one standard error of a share of nine in ten, counting such jobs once.
+level is therefore raised by CAUTION standard errors of a share of nine in ten, counting such jobs
+once.
+
+Jobs are judged among their like (`Crowd`): those of low priority are overtaken by nearly everyone
+who comes later, those in their owner's timeslot by nobody.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from itertools import groupby
 from statistics import NormalDist
 
 from labd.core.estimate import Z90
 from labd.core.forecast import Foreseen
+from labd.core.jobs import Priority
 
-WINDOW = 600
+WINDOW = 1000
 SLACK_S = 1.0
 """Added to all waits before they are compared: below it, ratios say nothing."""
-PRIOR_SIGMA = 0.7
 N_PRIOR = 30
 """So many log-normal ratios are assumed at first; they give way as outcomes come."""
 LEVEL = 0.9
+CAUTION = 1.5
 HIGHEST_LEVEL = 0.98
 FIRST_SPELLS = 5
+
+
+class Crowd(Enum):
+    """Jobs that fare alike. The value: the spread of the ratios' logarithms assumed at first."""
+
+    LOW = 1.0
+    REST = 0.7
+    TIMESLOT = 0.35
+
+
+def crowd_of(priority: Priority, *, with_timeslot: bool) -> Crowd:
+    """The crowd that a job is in."""
+    if with_timeslot:
+        return Crowd.TIMESLOT
+    return Crowd.LOW if priority is Priority.LOW else Crowd.REST
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +61,7 @@ class Outcome:
     bound_s: `bound_s` of what was foreseen.
     """
 
+    crowd: Crowd
     user_id: int
     bound_s: float
     waited_s: float
@@ -75,28 +97,38 @@ class Experience:
     """The last outcomes of one quantum computer's forecasts."""
 
     def __init__(self, outcomes: Iterable[Outcome] = ()) -> None:
-        self._outcomes = deque(outcomes, maxlen=WINDOW)
+        self._outcomes = {crowd: deque[Outcome](maxlen=WINDOW) for crowd in Crowd}
+        for outcome in outcomes:
+            self.learn(outcome)
 
     def learn(self, outcome: Outcome) -> None:
         """Take in one more, at a job's start, or its end without one."""
-        self._outcomes.append(outcome)
+        self._outcomes[outcome.crowd].append(outcome)
 
-    def correction(self, pending: Sequence[Outcome] = ()) -> Correction:
+    def corrections(self, pending: Iterable[Outcome] = ()) -> Mapping[Crowd, Correction]:
         """What follows for the next ones. pending: of those that wait now, the eldest first."""
-        known = [*self._outcomes, *pending[:WINDOW]]
+        waiting: dict[Crowd, list[Outcome]] = {crowd: [] for crowd in Crowd}
+        for outcome in pending:
+            if len(waiting[outcome.crowd]) < WINDOW:
+                waiting[outcome.crowd].append(outcome)
+        return {crowd: self._correction(crowd, waiting[crowd]) for crowd in Crowd}
+
+    def _correction(self, crowd: Crowd, pending: Sequence[Outcome]) -> Correction:
+        known = [*self._outcomes[crowd], *pending]
         n_prior = round(N_PRIOR * max(0.0, 1.0 - len(known) / WINDOW))
-        ratios = [(ratio, True) for ratio in _prior(n_prior)]
+        ratios = [(ratio, True) for ratio in _prior(crowd, n_prior)]
         ratios += [(outcome.ratio, outcome.has_started) for outcome in known]
         ratios.sort()
-        n_spells = sum(1 for _ in groupby(o.user_id for o in self._outcomes if o.has_started))
+        n_spells = sum(1 for _ in groupby(o.user_id for o in known if o.has_started))
         error = math.sqrt(LEVEL * (1.0 - LEVEL) / (n_spells + FIRST_SPELLS))
         p50 = quantile(ratios, 0.5)
-        return Correction(p50, max(p50, quantile(ratios, min(HIGHEST_LEVEL, LEVEL + error))))
+        level = min(HIGHEST_LEVEL, LEVEL + CAUTION * error)
+        return Correction(p50, max(p50, quantile(ratios, level)))
 
 
 @cache
-def _prior(n_ratios: int) -> tuple[float, ...]:
-    normal = NormalDist(0.0, PRIOR_SIGMA)
+def _prior(crowd: Crowd, n_ratios: int) -> tuple[float, ...]:
+    normal = NormalDist(0.0, crowd.value)
     return tuple(math.exp(normal.inv_cdf((i + 0.5) / n_ratios)) for i in range(n_ratios))
 
 

@@ -74,6 +74,11 @@ def effective(
     return bounds
 
 
+def is_limited(bounds: Bounds) -> bool:
+    """Whether there is any limit."""
+    return any(bound.value is not None for bound in bounds.values())
+
+
 def asked_by_job(*, payload_bytes: int, shots: int, circuits: int, run_s: float) -> Amounts:
     """What a job uses of each limit as soon as it is accepted."""
     return {
@@ -100,12 +105,6 @@ def exceeded(bounds: Bounds, used: Amounts, asked: Amounts) -> LimitName | None:
         if asked[name] > room or (name is LimitName.RESULT_BYTES and room <= 0):
             return name
     return None
-
-
-def ran_s(runs: Iterable[Run], now_ns: int) -> float:
-    """Seconds that jobs ran within the 24 hours before now."""
-    since_ns = now_ns - DAY_NS
-    return sum(max(0, run.ended_ns - max(run.started_ns, since_ns)) for run in runs) / _S_NS
 
 
 def frees_at_ns(runs: Iterable[Run], excess_s: float, now_ns: int) -> int | None:

@@ -65,25 +65,18 @@ def waiting(
     if station.rack_trouble is not None:
         return Waiting(WaitingKind.RACK, station.rack_trouble)
     if station.is_calibrating:
-        then = f"; {_jobs(n_before)} run after it" if n_before else ""
+        then = f", then {_before(n_before)}" if n_before else ""
         return Waiting(WaitingKind.CALIBRATION, f"a calibration is running{then}")
-    n_ahead = n_before + station.is_busy
-    if n_ahead:
-        return Waiting(WaitingKind.JOBS_BEFORE, _before(n_before, station))
+    if n_before:
+        first = "one job is running and " if station.is_busy else ""
+        return Waiting(WaitingKind.JOBS_BEFORE, first + _before(n_before))
+    if station.is_busy:
+        return Waiting(WaitingKind.JOBS_BEFORE, "the job before it is running")
     return Waiting(WaitingKind.STARTING, "nothing is before it: it starts now")
 
 
-def _before(n_before: int, station: Station) -> str:
-    if n_before == 0:
-        return "the job before it is running"
-    verb = "runs" if n_before == 1 else "run"
-    if not station.is_busy:
-        return f"{_jobs(n_before)} {verb} before it"
-    return f"one job is running and {_jobs(n_before)} {verb} before it"
-
-
-def _jobs(n_jobs: int) -> str:
-    return "1 job" if n_jobs == 1 else f"{n_jobs} jobs"
+def _before(n_jobs: int) -> str:
+    return "1 job runs before it" if n_jobs == 1 else f"{n_jobs} jobs run before it"
 
 
 def _obstructed(

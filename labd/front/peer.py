@@ -54,6 +54,11 @@ class SocketOwners:
         except OSError:
             self._netlink = None
 
+    def close(self) -> None:
+        """Ask no more. Idempotent."""
+        if self._netlink is not None:
+            self._netlink.close()
+
     def uid_behind(self, connection: socket.socket) -> int | None:
         """The account that an accepted connection comes from; None where that is not known."""
         try:

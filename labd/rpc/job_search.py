@@ -14,7 +14,7 @@ from dataclasses import astuple
 from typing import TypeVar
 
 from labd.core.access import Reach
-from labd.core.errors import InvalidArgument, PermissionDenied
+from labd.core.errors import InvalidArgument, NotFound, PermissionDenied
 from labd.core.jobs import JobState, JobType
 from labd.identity import Caller
 from labd.rpc import convert
@@ -56,7 +56,12 @@ def _user_id(name: str, caller: Caller, laboratory: Laboratory) -> int | None:
         if name not in ("", caller.user.name):
             raise PermissionDenied(caller.user.name, caller.user.role.value, "list others' jobs")
         return caller.user.id
-    return laboratory.store.search.user_id(name) if name else None
+    if not name:
+        return None
+    found = laboratory.store.people.user(name)
+    if found is None:
+        raise NotFound("user", name)
+    return found.user.id
 
 
 def _named(kind: type[Named], name: str, field_name: str) -> Named:

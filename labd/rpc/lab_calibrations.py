@@ -6,7 +6,7 @@ import asyncio
 from uuid import uuid4
 
 from labd.audit_trail import entry
-from labd.calibrating import components_of, import_details, lacking
+from labd.calibrating import activation_details, components_of, import_details, lacking
 from labd.config import QuantumComputer
 from labd.core.audit import AuditEntry
 from labd.core.calibration_set import diff
@@ -101,15 +101,8 @@ class LabCalibrations:
         problems = await asyncio.to_thread(_lacking, computer, calibration, text)
         if problems and not request.force:
             raise IncompleteCalibration(str(calibration.id), problems)
-        line = entry(
-            caller,
-            "calibration.activate",
-            str(calibration.id),
-            alias=computer.alias,
-            note=note,
-            n_missing=len(problems),
-            forced=bool(problems),
-        )
+        details = activation_details(computer, note, problems)
+        line = entry(caller, "calibration.activate", str(calibration.id), **details)
         await self._sets.activate(calibration, note, line)
         return self._message(calibration)
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from labd.core.estimate import FinishedRun, RunEstimate
-from labd.core.experience import Outcome
+from labd.core.experience import Crowd, Outcome, crowd_of
 from labd.core.forecast import Standing
-from labd.core.jobs import JobId, JobState, JobType, QcId
+from labd.core.jobs import JobId, JobState, JobType, Priority, QcId
 from labd.core.openings import S_NS, Candidate, Situation, TimeslotRules
 from labd.store.database import Writer
 from labd.store.queue import MachineRecord, machine
@@ -26,10 +26,12 @@ CALIBRATION_TAG = "calibration"
 UNKNOWN_RUN_S = 1.0
 
 _PAST = (
-    "state, kind, job_type, playing_s, user_id, created_at_ns, updated_at_ns, started_at_ns,"
-    " ended_at_ns, foreseen_s"
+    "state, kind, job_type, playing_s, user_id, priority, is_timeslot, created_at_ns,"
+    " updated_at_ns, started_at_ns, ended_at_ns, foreseen_s"
 )
-_PastRow = tuple[str, str, str, float, int, int, int, int | None, int | None, float | None]
+_PastRow = tuple[
+    str, str, str, float, int, int, int, int, int, int | None, int | None, float | None
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +43,15 @@ class Past:
 
 
 def _past(row: _PastRow) -> Past:
-    state, kind, job_type, playing_s, user_id, created_ns, updated_ns, started_ns, ended_ns = row[
-        :9
-    ]
+    state, kind, job_type, playing_s, user_id, priority, is_timeslot = row[:7]
+    created_ns, updated_ns, started_ns, ended_ns, bound_s = row[7:]
     run = outcome = None
     if state == JobState.COMPLETED and started_ns is not None and ended_ns is not None:
         run = FinishedRun(kind, JobType(job_type), playing_s, (ended_ns - started_ns) / S_NS)
-    if row[9] is not None and state != JobState.IN_QUEUE:
-        until_ns = updated_ns if started_ns is None else started_ns
-        waited_s = (until_ns - created_ns) / S_NS
-        outcome = Outcome(user_id, row[9], waited_s, has_started=started_ns is not None)
+    if bound_s is not None and state != JobState.IN_QUEUE:
+        waited_s = ((updated_ns if started_ns is None else started_ns) - created_ns) / S_NS
+        crowd = crowd_of(Priority(priority), with_timeslot=bool(is_timeslot))
+        outcome = Outcome(crowd, user_id, bound_s, waited_s, has_started=started_ns is not None)
     return Past(run, outcome)
 
 
@@ -76,6 +77,7 @@ class Queued:
 
     id: JobId
     standing: Standing
+    crowd: Crowd
     created_ns: int
     is_foretold: bool
     bound_s: float | None
@@ -114,21 +116,32 @@ def scene(db: sqlite3.Connection, qc_id: QcId, rules: TimeslotRules, now_ns: int
 
 def _queue(db: sqlite3.Connection, qc_id: QcId) -> tuple[Queued, ...]:
     rows = db.execute(
-        "SELECT id, user_id, is_timeslot, hold_note IS NOT NULL, run_p50_s, run_p90_s,"
+        "SELECT id, user_id, priority, is_timeslot, hold_note IS NOT NULL, run_p50_s, run_p90_s,"
         " created_at_ns, start_p90_ns IS NOT NULL, foreseen_s FROM jobs"
         " WHERE qc_id = ? AND state = 'IN_QUEUE' ORDER BY priority DESC, share_tag_s, seq",
         (qc_id.bytes,),
     )
     runs: dict[tuple[float | None, float | None], RunEstimate] = {}
+    crowds = {
+        (int(priority), is_slot): crowd_of(priority, with_timeslot=bool(is_slot))
+        for priority in Priority
+        for is_slot in (0, 1)
+    }
     queue = []
-    for job_id, user_id, is_slot, is_held, p50_s, p90_s, created_ns, foretold, bound_s in rows:
+    for job_id, user_id, priority, is_slot, is_held, p50_s, p90_s, created_ns, *foretold in rows:
         run = runs.get((p50_s, p90_s))
         if run is None:
             run = runs[p50_s, p90_s] = _run(p50_s, p90_s)
         candidate = Candidate(user_id, bool(is_slot), run.p90_s, bool(is_held))
-        standing = Standing(candidate, run)
         queue.append(
-            Queued(JobId(UUID(bytes=job_id)), standing, created_ns, bool(foretold), bound_s)
+            Queued(
+                id=JobId(UUID(bytes=job_id)),
+                standing=Standing(candidate, run),
+                crowd=crowds[priority, is_slot],
+                created_ns=created_ns,
+                is_foretold=bool(foretold[0]),
+                bound_s=foretold[1],
+            )
         )
     return tuple(queue)
 

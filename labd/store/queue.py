@@ -80,16 +80,6 @@ def _start(db: sqlite3.Connection, seq: int, now_ns: int) -> Job:
 # ---- positions
 
 
-def last_key(db: sqlite3.Connection, qc_id: QcId) -> SortKey | None:
-    """The place of the job that stands last; None when the queue is empty."""
-    row = db.execute(
-        "SELECT priority, share_tag_s, seq FROM jobs WHERE qc_id = ? AND state = 'IN_QUEUE'"
-        " ORDER BY priority, share_tag_s DESC, seq DESC LIMIT 1",
-        (qc_id.bytes,),
-    ).fetchone()
-    return None if row is None else sort_key(Priority(row[0]), row[1], row[2])
-
-
 _HIGHER = "priority > :priority"
 _LOWER = "priority < :priority"
 _SAME_BEFORE = "priority = :priority AND (share_tag_s, seq) < (:tag, :seq)"
@@ -100,7 +90,7 @@ def n_before(db: sqlite3.Connection, qc_id: QcId, key: SortKey, n_queued: int) -
     """How many of n_queued jobs stand before a place, the one at the place itself not counted.
 
     Both sides are counted on the index, up to where one is known to be the shorter: half of 10 000
-    entries take 0.1 ms.
+    entries take 0.5 ms.
     """
     most = n_queued // 2 + 1
     before = _count(db, qc_id, key, (_HIGHER, _SAME_BEFORE), most)

@@ -10,16 +10,16 @@ short or empty, and its successor goes on there.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 
 from labd.core.jobs import Job, JobState, JobType, QcId
 from labd.store.database import open_reader
 from labd.store.jobs import COLUMNS, job_of_row
-from labd.store.limits import user_named
 from labd.store.records import tags_of_jobs
 
 _EARLIEST_NS, _LATEST_NS = -(2**63), 2**63 - 1
@@ -98,7 +98,7 @@ class _Lead:
 
 
 class Search:
-    """Pages of jobs, on a reading connection of its own: any thread may ask, one at a time."""
+    """Pages of jobs, read by a thread with a connection of its own: nobody else waits for it."""
 
     def __init__(
         self,
@@ -109,27 +109,26 @@ class Search:
         self._reader = open_reader(database)
         self._effort = Effort() if effort is None else effort
         self._clock_s = clock_s
-        self._lock = Lock()
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="search")
 
     def close(self) -> None:
-        """Close the connection. Idempotent."""
-        with self._lock:
-            self._reader.close()
+        """End the thread and close the connection. Idempotent."""
+        self._executor.shutdown(cancel_futures=True)
+        self._reader.close()
 
-    def user_id(self, name: str) -> int:
-        """The key of the user of that name. Raises NotFound."""
-        with self._lock:
-            return user_named(self._reader, name)
+    async def page(self, conditions: Conditions, place: Place, limit: int) -> Page:
+        """At most `limit` jobs behind a place, as of one instant; takes some milliseconds."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._executor, self._page, conditions, place, limit
+        )
 
-    def page(self, conditions: Conditions, place: Place, limit: int) -> Page:
-        """At most `limit` jobs behind a place, as of one instant. Blocks for some milliseconds."""
-        with self._lock:
-            self._reader.execute("BEGIN")
-            try:
-                jobs, next_place = self._jobs(conditions, place, limit)
-                tags = tags_of_jobs(self._reader, [job.seq for job in jobs])
-            finally:
-                self._reader.execute("COMMIT")
+    def _page(self, conditions: Conditions, place: Place, limit: int) -> Page:
+        self._reader.execute("BEGIN")
+        try:
+            jobs, next_place = self._jobs(conditions, place, limit)
+            tags = tags_of_jobs(self._reader, [job.seq for job in jobs])
+        finally:
+            self._reader.execute("COMMIT")
         return Page(tuple((job, tags.get(job.seq, ())) for job in jobs), next_place)
 
     def _jobs(

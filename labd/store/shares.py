@@ -91,14 +91,15 @@ class Accounts:
         key = (qc_id, priority, user_id)
         known = self._open.get(key)
         if known is None:
-            account_s, newest_s = self.db.execute(
-                "SELECT (SELECT account_s FROM shares"
+            clock_s, account_s, newest_s = self.db.execute(
+                "SELECT (SELECT clock_s FROM queue_clocks WHERE qc_id = ?1 AND priority = ?2),"
+                " (SELECT account_s FROM shares"
                 " WHERE qc_id = ?1 AND priority = ?2 AND user_id = ?3),"
                 " (SELECT MAX(share_tag_s) FROM jobs WHERE qc_id = ?1 AND user_id = ?3"
                 " AND state = 'IN_QUEUE' AND priority = ?2)",
                 (qc_id.bytes, int(priority), user_id),
             ).fetchone()
-            known = _Account(clock_s(self.db, qc_id, priority), account_s or 0.0, newest_s)
+            known = _Account(clock_s or 0.0, account_s or 0.0, newest_s)
             self._open[key] = known
         return known
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_left, insort
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from labd.core.audit import AuditEntry
@@ -22,14 +22,14 @@ from labd.core.errors import (
     Refusal,
     Unavailable,
 )
-from labd.core.jobs import Job, JobId, JobState, NewJob, QcId
-from labd.core.limits import LimitName, added, asked_by_job, exceeded
+from labd.core.jobs import Job, JobId, JobState, NewJob, Priority, QcId
+from labd.core.limits import LimitName, added, asked_by_job, exceeded, is_limited
 from labd.core.openings import Candidate, Mode, Situation, TimeslotRules, why_refused
 from labd.core.queue_order import SortKey, sort_key
 from labd.store import audit
 from labd.store.jobs import find_job
 from labd.store.limits import PerRole, Standing, standing, when_free
-from labd.store.queue import last_key, n_before
+from labd.store.queue import n_before
 from labd.store.records import insert_tags
 from labd.store.shares import Accounts
 from labd.store.timeslots import slots_near
@@ -103,9 +103,7 @@ class _Door:
         self._standings: dict[int, Standing] = {}
         self._keys: dict[tuple[int, str], tuple[bytes, Job]] = {}
         self._accepted: list[tuple[Submission, Job]] = []
-        (self._seq,) = db.execute(
-            "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'jobs'"
-        ).fetchone()
+        self._seq = 0
 
     def take(self, submission: Submission) -> Job | Refusal:
         repeated = self._repeated(submission)
@@ -167,8 +165,11 @@ class _Door:
         stand = self._standings.get(job.user_id)
         if stand is None:
             stand = standing(self._db, job.user_id, submission.terms.limits, now_ns)
-            if stand is None:
-                return InvalidArgument("user", f"{job.submitted_by} is no user any more")
+        if stand is None:
+            return InvalidArgument("user", f"{job.submitted_by} is no user any more")
+        self._standings[job.user_id] = stand
+        if not is_limited(stand.bounds):
+            return None
         asked = asked_by_job(
             payload_bytes=job.payload_bytes,
             shots=job.shots,
@@ -176,24 +177,20 @@ class _Door:
             run_s=job.run_p50_s,
         )
         name = exceeded(stand.bounds, stand.used, asked)
-        if name is None:
-            used = added(stand.used, asked)
-            self._standings[job.user_id] = Standing(stand.user, stand.bounds, used)
-            return None
-        self._standings[job.user_id] = stand
-        return _quota_exceeded(self._db, stand, name, asked[name], now_ns)
+        if name is not None:
+            return _quota_exceeded(self._db, stand, name, asked[name], now_ns)
+        self._standings[job.user_id] = replace(stand, used=added(stand.used, asked))
+        return None
 
     # ---- placing
 
     def _queue(self, qc_id: QcId) -> _Queue:
         known = self._queues.get(qc_id)
         if known is None:
-            n_queued, mode, note = self._db.execute(
-                "SELECT n_queued, mode, mode_note FROM quantum_computers WHERE id = ?",
-                (qc_id.bytes,),
-            ).fetchone()
-            known = _Queue(n_queued, Mode(mode), note, last_key(self._db, qc_id))
-            self._queues[qc_id] = known
+            row = self._db.execute(_QUEUE, {"qc": qc_id.bytes}).fetchone()
+            last = None if row[3] is None else sort_key(Priority(row[3]), row[4], row[5])
+            known = self._queues[qc_id] = _Queue(row[0], Mode(row[1]), row[2], last)
+            self._seq = max(self._seq, row[6])
         return known
 
     def _placed(self, submission: Submission) -> Job:
@@ -257,6 +254,13 @@ def _quota_exceeded(
 
 # ---- rows
 
+_QUEUE = """SELECT n_queued, mode, mode_note, last.priority, last.share_tag_s, last.seq,
+    (SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'jobs')
+    FROM quantum_computers LEFT JOIN (SELECT priority, share_tag_s, seq FROM jobs
+        WHERE qc_id = :qc AND state = 'IN_QUEUE'
+        ORDER BY priority, share_tag_s DESC, seq DESC LIMIT 1) AS last
+    WHERE id = :qc"""
+"""How a queue stands, its last job, and the last number that any job has."""
 _JOB_COLUMNS = (
     "seq, id, qc_id, job_type, shots, circuits, is_timeslot, user_id, submitted_by, payload_bytes,"
     " playing_s, kind, priority, share_tag_s, run_p50_s, run_p90_s, calibration_set_id,"

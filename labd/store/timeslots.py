@@ -170,7 +170,7 @@ def book(db: sqlite3.Connection, wish: Booking, by: AuditEntry, now_ns: int) -> 
         "SELECT id FROM users WHERE name = ? AND is_enabled = 1", (wish.user,)
     ).fetchone()
     if user is None:
-        raise NotFound("user", wish.user, "`labctl users` lists them")
+        raise NotFound("user", wish.user, "`labctl users list` has them")
     slot = Slot(uuid4(), wish.qc_id, int(user[0]), wish.user, start_ns, wish.end_ns, wish.note)
     with _no_overlap(db, slot):
         db.execute(
@@ -298,7 +298,7 @@ def find_slot(db: sqlite3.Connection, slot_id: UUID) -> tuple[Slot, int | None]:
         (slot_id.bytes,),
     ).fetchone()
     if row is None:
-        raise NotFound("timeslot", str(slot_id), "`labctl slots` lists them")
+        raise NotFound("timeslot", str(slot_id), "`labctl slots list` has them")
     return _slot(row[:-1]), row[-1]
 
 

@@ -71,7 +71,8 @@ class OwnLab:
         """Ids of the jobs that wait in the queue."""
         command = [str(self._bin / "labctl"), "--url", self.url, "list", "--json"]
         listed = subprocess.run(command, capture_output=True, text=True, check=True)
-        return [job["id"] for job in json.loads(listed.stdout) if job["status"] == "IN_QUEUE"]
+        jobs = json.loads(listed.stdout)["jobs"]
+        return [job["id"] for job in jobs if job["status"] == "IN_QUEUE"]
 
     def close(self) -> None:
         """End both processes."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -109,3 +112,36 @@ def test_the_database_changes_and_removes_no_line(tmp_path: Path) -> None:
     with open_reader(path) as reader:
         assert verify(audit.lines_between(reader, 1, 9, Wanted())) is None
     db.close()
+
+
+MANUAL = Path(__file__).parents[2] / "docs" / "audit.md"
+
+
+def recomputed(folder: Path) -> subprocess.CompletedProcess[str]:
+    """What the program in the manual says of the database in a folder."""
+    found = re.search(r"```python\n(.*?)```", MANUAL.read_text(), re.DOTALL)
+    assert found is not None
+    command = [sys.executable, "-I", "-c", found[1]]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_manuals_program_comes_to_the_same_head(store: Store, tmp_path: Path) -> None:
+    for name in ("alice", "Zoë", "bob"):
+        store.audit.record_blocking(replace(ENTRY, user=name, details={"note": "µ\n"}))
+
+    told = recomputed(tmp_path / "state")
+
+    assert told.stdout.strip() == str(store.audit.head())
+
+
+def test_the_manuals_program_finds_a_changed_line(store: Store, tmp_path: Path) -> None:
+    for name in ("alice", "bob"):
+        store.audit.record_blocking(replace(ENTRY, user=name))
+    with sqlite3.connect(tmp_path / "state" / "labd.db") as db:
+        db.execute("DROP TRIGGER audit_no_update")
+        db.execute("UPDATE audit SET origin = 'elsewhere' WHERE number = 2")
+    db.close()
+
+    told = recomputed(tmp_path / "state")
+
+    assert told.stderr.strip().endswith("AssertionError: 2")

@@ -10,13 +10,18 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labd.audit_trail import own_entry
 from labd.core.audit import AuditEntry
 from labd.core.errors import Conflict, NotFound
 from labd.core.jobs import QcId
 from labd.store.audit import Wanted
-from labd.store.calibrations import Activation, CalibrationSet
+from labd.store.calibrations import Activation, CalibrationSet, active_one, roll_back
+from labd.store.calibrations import activate as activate_in
+from labd.store.jobs import put_quantum_computer
+from labd.store.schema import migrate
 from labd.store.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -175,4 +180,29 @@ async def test_activations_are_for_ever(store: Store, tmp_path: Path) -> None:
     ):
         with pytest.raises(sqlite3.IntegrityError, match=r"append-only|immutable"):
             db.execute(statement)
+    db.close()
+
+
+@given(st.lists(st.integers(-1, 4), max_size=25))
+def test_activating_and_rolling_back_are_a_stack(steps: list[int]) -> None:
+    """A step is the set that is activated, or -1: roll back."""
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(db)
+    put_quantum_computer(db, QC, "q", "Q")
+    sets = [a_set() for _ in range(5)]
+    stack: list[UUID] = []
+
+    for step in steps:
+        try:
+            if step < 0:
+                roll_back(db, QC, "bob", "", 5)
+                stack.pop()
+            else:
+                activate_in(db, sets[step], "bob", "", 5)
+                stack.append(sets[step].id)
+        except Conflict:
+            assert len(stack) < 2 if step < 0 else stack[-1] == sets[step].id
+        found = active_one(db, QC)
+        assert (None if found is None else found.set_id) == (stack[-1] if stack else None)
+
     db.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ def brute(rows: list[Row], wanted: Conditions) -> list[int]:
 def pages(search: Search, wanted: Conditions, limit: int) -> Iterator[Page]:
     place: Place | None = NEWEST
     while place is not None:
-        page = search.page(wanted, place, limit)
+        page = asyncio.run(search.page(wanted, place, limit))
         place = page.next_place
         yield page
 
@@ -183,7 +184,8 @@ def test_conditions_that_never_hold_at_the_same_time_are_passed_over(database: P
 
     search = Search(database, Effort(first_stride=10, longest_stride=10), clock_s)
 
-    page = search.page(Conditions(states=frozenset({JobState.FAILED}), user_id=1), NEWEST, 5)
+    wanted = Conditions(states=frozenset({JobState.FAILED}), user_id=1)
+    (page,) = pages(search, wanted, 5)
 
     search.close()
     assert page == Page((), None)

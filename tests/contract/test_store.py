@@ -88,9 +88,10 @@ async def claim(store: Store, qc_id: QcId = QC) -> Job | None:
     return (await store.timeslots.claim(qc_id, RULES)).job
 
 
-def listed(store: Store) -> list[JobId]:
+async def listed(store: Store) -> list[JobId]:
     """All jobs, the newest first."""
-    return [job.id for job, _ in store.search.page(Conditions(), NEWEST, 1000).jobs]
+    page = await store.search.page(Conditions(), NEWEST, 1000)
+    return [job.id for job, _ in page.jobs]
 
 
 def raw(store: Store) -> sqlite3.Connection:
@@ -303,7 +304,7 @@ async def test_one_refused_change_does_not_harm_the_others_of_its_group(store: S
 
     assert await blocker is True
     assert [type(answer) for answer in answers] == [Job, Job, sqlite3.IntegrityError, Job]
-    assert len(listed(store)) == 3
+    assert len(await listed(store)) == 3
 
 
 async def test_many_submits_share_a_commit(store: Store) -> None:
@@ -331,7 +332,7 @@ async def test_a_full_disk_refuses_and_leaves_nothing_half_done(store: Store) ->
 
     assert "cannot store anything now" in str(refusal)
     assert "nothing was changed" in str(refusal)
-    assert listed(store) == [job.id for job in reversed(accepted)]
+    assert await listed(store) == [job.id for job in reversed(accepted)]
     assert (await submit(store)).queue_position == len(accepted)
 
 
@@ -353,7 +354,7 @@ async def test_a_large_payload_that_cannot_be_written_is_refused(store: Store) -
     with pytest.raises(Unavailable, match="No such file"):
         await submit(store, b"L" * (MAX_PAYLOAD_IN_ROW_BYTES + 1))
 
-    assert listed(store) == []
+    assert await listed(store) == []
 
 
 async def test_positions_among_ten_thousand_jobs_are_right_and_cheap(store: Store) -> None:

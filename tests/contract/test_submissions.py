@@ -229,6 +229,15 @@ async def test_run_time_frees_as_runs_fall_out_of_the_last_24_hours(lab: Lab) ->
     await lab.submit(run_s=10.0)
 
 
+async def test_only_the_part_of_a_run_that_lies_within_the_day_counts(lab: Lab) -> None:
+    await lab.submit()
+    await lab.run(100.0)
+
+    lab.clock.pass_s(24 * 3600 - 30.0)
+
+    assert lab.used(LimitName.RUN_S_PER_DAY) == 30.0
+
+
 async def test_a_run_that_labd_interrupted_is_not_counted(lab: Lab) -> None:
     await lab.submit()
     assert (await lab.store.timeslots.claim(QC, FREE)).job is not None

@@ -7,9 +7,12 @@ import os
 import pty
 import re
 import subprocess
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 from lab_processes import command
 
@@ -26,7 +29,6 @@ class Labctl:
     url: str
     token: str = ""
     config: Path = Path("/nonexistent")
-    environment: dict[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str, stdin: str = "") -> Result:
         """What it says and how it ends; stdin is no terminal."""
@@ -38,9 +40,9 @@ class Labctl:
         assert done.exit_code == 0, (arguments, done.stderr, done.exception)
         return done.stdout
 
-    def facts(self, *arguments: str) -> dict[str, Json]:
+    def facts(self, *arguments: str, stdin: str = "") -> dict[str, Json]:
         """What it prints with --json."""
-        told = json.loads(self.answer(*arguments, "--json"))
+        told = json.loads(self.answer(*arguments, "--json", stdin=stdin))
         assert isinstance(told, dict)
         return told
 
@@ -75,6 +77,14 @@ class Labctl:
                 seen += piece
             return process.wait(30), _COLOURS.sub("", seen.decode()).replace("\r\n", "\n")
 
+    @contextmanager
+    def environment_set(self) -> Iterator[None]:
+        """Its environment in this process, as a shell that completes has it."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self._environment().items():
+                patch.setenv(name, value)
+            yield
+
     def _environment(self) -> dict[str, str]:
         return {
             "LABD_URL": self.url,
@@ -84,7 +94,6 @@ class Labctl:
             "COLUMNS": "80",
             "LANG": "C.UTF-8",
             "GRPC_VERBOSITY": "NONE",
-            **self.environment,
         }
 
 

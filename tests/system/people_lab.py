@@ -127,8 +127,8 @@ class Tunnel:
             family = socket.AF_UNIX if isinstance(self._target, str) else socket.AF_INET
             with as_account(self._uid):
                 server = socket.socket(family)
+                self._sockets += [client, server]
                 server.connect(self._target)
-            self._sockets += [client, server]
             for source, sink in ((client, server), (server, client)):
                 threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
 

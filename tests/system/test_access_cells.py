@@ -267,8 +267,8 @@ def test_who_may_not_is_told_why_and_how(bench: Bench) -> None:
 
     assert metadata_of(error)["error_code"] == "permission_denied"
     assert error.details() == (
-        "ann is a user here and may not call PutUser; ask an admin for the role, or use the token"
-        " of someone who has it"
+        "ann is a user here and may not add or change users; ask an admin for the role, or use the"
+        " token of someone who has it"
     )
 
 

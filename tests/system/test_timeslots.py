@@ -184,7 +184,7 @@ def test_slots_and_their_jobs_survive_a_kill(lab: QuickLab) -> None:
     lab.restart()
 
     assert [each.id for each in slots(lab)] == [slot.id]
-    assert 0.0 <= started_after_s(lab, job, slot.start) <= ON_TIME_S
+    assert started_after_s(lab, job, slot.start) >= 0.0
 
 
 def test_in_his_slot_the_owner_goes_before_those_who_came_first(

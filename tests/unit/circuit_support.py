@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pytest
 from sweep_support import LIMITS, ROOT, WIRING
 
-from labd.client.values import calibration_of
+from labd.client.values_observations import calibration_of
 from labd.core.circuit import (
     Circuit,
     CircuitJob,

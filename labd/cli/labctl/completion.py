@@ -12,8 +12,8 @@ def completion(context: click.Context, shell: str) -> None:
     """Print the script that makes SHELL complete verbs, options, jobs and aliases.
 
     \b
-    bash:  labctl completion bash > ~/.local/share/bash-completion/completions/labctl
-    zsh:   labctl completion zsh > "${fpath[1]}/_labctl"
+    bash:  eval "$(labctl completion bash)"   in ~/.bashrc
+    zsh:   eval "$(labctl completion zsh)"    in ~/.zshrc
     fish:  labctl completion fish > ~/.config/fish/completions/labctl.fish
     """
     from click.shell_completion import get_completion_class

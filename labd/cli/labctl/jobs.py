@@ -75,7 +75,7 @@ def submit(
         if not as_json:
             click.echo(str(job.id))
         if wait:
-            _follow_to_the_end(client, job.id, as_json)
+            _follow_to_the_end(target, client, job.id, as_json)
         elif as_json:
             from labd.cli.facts import job_facts
 
@@ -111,7 +111,8 @@ def list_jobs(
 ) -> None:
     """Jobs, the newest first: your own, for operators everyone's. Conditions hold together.
 
-    For a job that waits the last column is when it starts, with even odds.
+    For a job that waits the last column is when it starts, with even odds; below the table it says
+    why some wait for more than the jobs before them.
     """
     from labd.client import JobFilter, JobState
 
@@ -141,7 +142,8 @@ def _print_jobs(
     if as_json:
         echo_json({"jobs": [facts.job_facts(job) for job in jobs], "next_page": token or None})
         return
-    tables.show(tables.jobs_table(jobs, target.zone, tables.width()))
+    reasons = tables.reasons(jobs, target.zone)
+    tables.show(tables.jobs_table(jobs, target.zone, tables.width()), *reasons)
     if token:
         click.echo(f"more: --page {token}", err=True)
 
@@ -191,7 +193,7 @@ def watch(target: Target, job_id: str, as_json: bool) -> None:
     The last line is the final state; exit 1 if that is not COMPLETED. Ctrl-C leaves the job alone.
     """
     with target.connected(as_json=as_json) as client:
-        _follow_to_the_end(client, resolved(client, job_id), as_json)
+        _follow_to_the_end(target, client, resolved(client, job_id), as_json)
 
 
 @click.command(short_help="What came out of a completed job.")
@@ -285,9 +287,12 @@ def _readable(content: bytes) -> bytes:
         raise Refused(str(error)) from error
 
 
-def _follow_to_the_end(client: Client, job_id: UUID, as_json: bool) -> None:
+def _follow_to_the_end(target: Target, client: Client, job_id: UUID, as_json: bool) -> None:
     from labd.cli import following
 
-    job = following.follow_as_json(client, job_id) if as_json else following.follow(client, job_id)
+    if as_json:
+        job = following.follow_as_json(client, job_id)
+    else:
+        job = following.follow(client, job_id, target.zone)
     if job.status.value != "COMPLETED":
         raise Refused("" if as_json else job.error or f"the job is {job.status}")

@@ -51,7 +51,7 @@ def show(target: Target, user: str, as_json: bool) -> None:
 
 
 @limits.command("set")
-@click.argument("name", type=click.Choice([name.value for name in LimitName]))
+@click.argument("name", metavar="LIMIT", type=click.Choice([name.value for name in LimitName]))
 @click.argument("value")
 @click.option("--user", default="", help="For one user, by name.")
 @click.option("--role", type=click.Choice(["user", "operator", "admin"]), help="For a role.")
@@ -61,6 +61,8 @@ def set_limit(
     target: Target, name: str, value: str, user: str, role: str | None, as_json: bool
 ) -> None:
     """Set a limit of a user or a role. For admins.
+
+    LIMIT: queued_jobs, queued_payload_bytes, queued_shots, run_s_per_day or result_bytes.
 
     VALUE: a number, for bytes also 20MB or 2GiB, for run_s_per_day 90min or 10h; "unlimited"; or
     "default": what was set here is taken back, a user has his role's value again, a role that of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from labd.client import Client
 
 
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _N_SEARCHED = 200
 _N_COMPLETED = 20
 _COMPLETION_TIMEOUT_S = 1.0
@@ -81,12 +83,16 @@ Instant: TypeAlias = "datetime | None"
 
 
 class _Time(click.ParamType["datetime"]):
-    """An instant in the user's zone. is_past: a length such as 2h is so long ago."""
+    """An instant in the user's zone.
+
+    sign: what a bare length such as 2h means, -1 so long ago, 1 so long from now; then a bare date
+    is the beginning of that day. 0: neither says enough.
+    """
 
     name = "time"
 
-    def __init__(self, *, is_past: bool) -> None:
-        self._is_past = is_past
+    def __init__(self, sign: int) -> None:
+        self._sign = sign
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
@@ -99,9 +105,11 @@ class _Time(click.ParamType["datetime"]):
 
         target = ctx.find_object(Target) if ctx else None
         assert target is not None  # the group was called before its verbs
-        if self._is_past:
+        if self._sign:
             with suppress(BadTime):
-                return datetime.now(UTC) - parse_duration(value)
+                return datetime.now(UTC) + self._sign * parse_duration(value)
+            if _DATE.fullmatch(value):
+                value = f"{value} 00:00"
         return instant(value, target)
 
 
@@ -117,7 +125,7 @@ def instant(text: str, target: Target, after: datetime | None = None) -> datetim
         raise click.UsageError(str(error)) from error
 
 
-INSTANT, PAST = _Time(is_past=False), _Time(is_past=True)
+INSTANT, PAST, EXPIRY = _Time(0), _Time(-1), _Time(1)
 
 
 # ---- completion: quick, and silent where the server is

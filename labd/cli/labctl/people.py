@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labd.cli.labctl.options import INSTANT, Instant, echo_json, json_option, yes_option
+from labd.cli.labctl.options import EXPIRY, Instant, echo_json, json_option, yes_option
 from labd.cli.labctl.target import Refused, Target, ask
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def add(
 
     with target.connected(as_json=as_json) as client:
         if any(user.name == name for user in client.people.users()):
-            raise Refused(f"there is a user {name} already; `labctl users set {name}` changes him")
+            raise Refused(f"there is a user {name} already; `labctl users set {name}` changes it")
         made = client.people.put_user(name, role=Role(role) if role else None, uid=uid, note=note)
     _print_user(made, as_json)
 
@@ -101,7 +101,7 @@ def set_user(
 
     with target.connected(as_json=as_json) as client:
         if all(user.name != name for user in client.people.users()):
-            raise Refused(f"there is no user {name}; `labctl users add {name}` adds him")
+            raise Refused(f"there is no user {name}; `labctl users add {name}` adds one")
         changed = client.people.put_user(
             name, role=Role(role) if role else None, uid=uid, is_enabled=enable, note=note
         )
@@ -125,7 +125,7 @@ def token() -> None:
 @token.command()
 @click.option("--user", default="", help="Whose: yours unless you are an admin.")
 @click.option("--note", default="", help="What it is for: a machine, a script.")
-@click.option("--expires", type=INSTANT, help="When; never if not given.")
+@click.option("--expires", type=EXPIRY, help="Such as 90d or 2027-06-30; never if not given.")
 @click.option("--save", is_flag=True, help="Write it to the token file instead of printing it.")
 @json_option
 @click.pass_obj
@@ -193,7 +193,9 @@ def revoke(target: Target, token_id: str, yes: bool, as_json: bool) -> None:
     from labd.cli import facts
 
     with target.connected(as_json=as_json) as client:
-        ask(f"let nobody in with token {token_id} any more?", yes)
+        whose = [each for each in client.people.tokens() if each.id == token_id]
+        about = f" of {whose[0].user} ({whose[0].note or 'no note'})" if whose else ""
+        ask(f"let nobody in with token {token_id}{about} any more?", yes)
         revoked = client.people.revoke_token(token_id)
     if as_json:
         echo_json(facts.facts(revoked))

@@ -104,7 +104,7 @@ def cli(
     """Hand in jobs to labd, follow them, fetch what came out; look after the lab.
 
     JOB is a job's id, the end of one (4 characters or more, searched for among the newest 200), or
-    "last" for the newest job of yours. Every verb takes --json.
+    "last" for the newest job of yours. Every verb takes --json, but those whose answer is a file.
     """
     context.obj = Target(
         url,

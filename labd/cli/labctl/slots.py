@@ -103,7 +103,13 @@ def change(
 def cancel(target: Target, slot_id: str, as_json: bool) -> None:
     """Give a slot back; one that runs ends now. For its owner and for admins."""
     with target.connected(as_json=as_json) as client:
-        _print(client.timeslots.cancel(_resolved(client, slot_id)), target, as_json)
+        slot = client.timeslots.cancel(_resolved(client, slot_id))
+    if as_json:
+        from labd.cli.facts import facts
+
+        echo_json(facts(slot))
+    else:
+        click.echo(f"timeslot {slot.id} of {slot.user} is cancelled")
 
 
 def _resolved(client: Client, text: str) -> UUID:

@@ -20,6 +20,19 @@ if TYPE_CHECKING:
     from labd.client import Client, ClientError, Tls
 
 DEFAULT_URL = "http://localhost:50051/star5"
+_NOBODY = "nobody answers at {url}; is labd running? (--url or LABD_URL chooses)"
+_NO_CONNECTION = {
+    "connection refused": _NOBODY,
+    "no such file": _NOBODY,
+    "permission denied": "you may not open {url}: ask who runs labd for access to that socket",
+    "lookup": "no machine is called {host}; is that a mistake in --url or LABD_URL?",
+    "wrong_version_number": "{url} speaks no TLS; use http://",
+    "certificate_verify_failed": "the certificate of {url} is signed by nobody that this machine"
+    " trusts; --ca names the certificate of your lab's authority",
+    "hostname verification": "the certificate that {url} shows is not {host}'s; use the name that"
+    " is in it",
+}
+"""What words of grpc's mean; the first that are there count."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -135,21 +148,22 @@ class Target:
                 return self._unreachable(str(error))
             case "DEADLINE_EXCEEDED":
                 return f"labd at {self.url} did not answer in time; it may be busy: try again"
+            case "UNKNOWN" | "INTERNAL":
+                return f"labd failed inside: {error}; its log says where. Look before you try again"
             case "UNIMPLEMENTED":
                 return f"the labd at {self.url} does not know this verb: it is older than labctl"
             case _:
                 return str(error)
 
     def _unreachable(self, detail: str) -> str:
-        lower = detail.lower()
-        if "handshake" in lower or "certificate" in lower or "ssl" in lower:
-            return (
-                f"no TLS connection to {self.url}: {detail}; is it https, and does --ca name the"
-                " certificate of whoever signed the server's?"
-            )
-        if "permission denied" in lower:
-            return f"you may not open {self.url}: ask who runs labd for access to that socket"
-        return f"nobody answers at {self.url}; is labd running? (--url or LABD_URL chooses)"
+        """What grpc says of a connection that does not come about, for people."""
+        for words, sentence in _NO_CONNECTION.items():
+            if words in detail.lower():
+                return sentence.format(url=self.url, host=urlsplit(self.url).hostname)
+        return (
+            f"{self.url} ends the connection; is it labd's, and right about http and https? Is your"
+            " certificate signed by the lab's authority?"
+        )
 
     def _hint(self, error: ClientError, token_source: str) -> str:
         """What to do, where the server's sentence does not say it in labctl's words."""
