@@ -39,7 +39,7 @@ _MOST_TOGETHER = 2
 _LEAST_SWING = 0.25
 _MOST_SCATTER = 3.0
 _AIM_RAD = 0.03
-_AIM_COARSE = 0.1
+_AIM_COARSE = 0.3
 _PHASES = 2.0 * np.pi * np.arange(_N_PHASES) / _N_PHASES
 _RAMSEY_PHASES = 2.0 * np.pi * np.arange(2 * _N_PHASES) / (2 * _N_PHASES)
 

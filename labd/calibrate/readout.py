@@ -32,7 +32,7 @@ from labd.calibrate.working_set import WorkingSet
 NAME = "readout"
 _REACH_HZ = 6.0e6
 _N_FREQUENCIES = 25
-_AIM_HZ = 7.0e5
+_AIM_HZ = 3.0e6
 _LEAST_SIGNAL = 6.0
 _LEAST_APART = 3.0
 _AIM_RAD = 0.05
