@@ -7,7 +7,7 @@ call of the API that tells as much.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from starlette.applications import Starlette
@@ -29,6 +29,8 @@ CLIENT_VERSIONS = {"name": "iqm-client", "min": "31.0", "max": "33.0"}
 """min <= version < max: those that ask over gRPC for what labd serves."""
 
 StatusOf = Callable[[QuantumComputer], RackStatus]
+Computers = Callable[[], Sequence[QuantumComputer]]
+"""As they are configured when it is asked."""
 
 ARCHITECTURE = "iqm.server.QuantumComputers/GetQuantumComputerResourceV1"
 GATES = "iqm.server.Calibrations/GetFullCalibrationDataV1"
@@ -43,15 +45,19 @@ class Pages:
 
     def __init__(
         self,
-        computers: tuple[QuantumComputer, ...],
+        computers: Computers,
         store: Store,
         status_of: StatusOf,
         gate: Gate,
     ) -> None:
         self._gate = gate
-        self._computers = {computer.alias: computer for computer in computers}
+        self._listed = computers
         self._store = store
         self._status_of = status_of
+
+    @property
+    def _computers(self) -> Mapping[str, QuantumComputer]:
+        return {computer.alias: computer for computer in self._listed()}
 
     async def index(self, request: Request) -> Response:
         """The quantum computers that are served; for users also what state their racks are in."""
@@ -166,9 +172,7 @@ async def _error(request: Request, error: Exception) -> Response:
     return JSONResponse({"message": error.detail}, error.status_code)
 
 
-def make_app(
-    computers: tuple[QuantumComputer, ...], store: Store, status_of: StatusOf, gate: Gate
-) -> Starlette:
+def make_app(computers: Computers, store: Store, status_of: StatusOf, gate: Gate) -> Starlette:
     """The application over the configured quantum computers."""
     pages = Pages(computers, store, status_of, gate)
     return Starlette(
