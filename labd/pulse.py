@@ -11,6 +11,9 @@ from dataclasses import dataclass
 PING_EVERY_S = 2.0
 MAX_MISSED = 5
 """So many turns without an answer, and it is taken for dead."""
+MAX_MISSED_FED = 1
+"""More turns than that without an answer, and systemd's watchdog is not fed: its limit is longer
+than MAX_MISSED turns, so that it only acts when killing and replacing the process did not help."""
 MAX_MISSED_AT_START = 30
 """A process that never answered yet is still importing what it needs."""
 
@@ -35,6 +38,11 @@ class Pulse:
     def is_silent(self) -> bool:
         """Whether it is to be taken for dead."""
         return self.n_missed >= (MAX_MISSED if self.has_answered else MAX_MISSED_AT_START)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it answers."""
+        return self.n_missed <= (MAX_MISSED_FED if self.has_answered else MAX_MISSED_AT_START)
 
     @property
     def silence_s(self) -> float:

@@ -111,7 +111,7 @@ class Supervisor:
     def is_alive(self) -> bool:
         """Whether the process answers, or its successor is being seen to."""
         is_kept = self._task is None or not self._task.done() or self._stopping.is_set()
-        return is_kept and not self._pulse.is_silent
+        return is_kept and self._pulse.is_alive
 
     def use(self, command: RackCommand, rules: TimeslotRules, *, is_rack_changed: bool) -> None:
         """Share by these rules from now on; with other files, open the rack again once it idles."""

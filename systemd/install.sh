@@ -55,7 +55,7 @@ build_release() {
     rm -rf "$release"
     mkdir -p "$ROOT/releases"
     python3 -m venv "$release"
-    set -- install --quiet --disable-pip-version-check --no-cache-dir
+    set -- install --quiet --no-compile --disable-pip-version-check --no-cache-dir
     [ -n "$LINKS" ] && set -- "$@" --no-index --find-links "$LINKS"
     "$release/bin/python" -m pip "$@" "$WHEEL" || { rm -rf "$release"; die "the wheel cannot be installed"; }
     # The distribution's own systemd-python: one that is built here would need a compiler.
