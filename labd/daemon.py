@@ -39,7 +39,7 @@ from labd.rpc.intake import Intake
 from labd.rpc.laboratory import Laboratory
 from labd.rpc.server import RpcServer
 from labd.rpc.services import services
-from labd.status_line import keep_status
+from labd.status_line import StatusLine
 from labd.store.store import Store
 from labd.supervisor import STOP_LIMIT_S, RackStatus, Supervisor, private_directory
 from labd.web.app import make_app
@@ -187,14 +187,13 @@ class Daemon:
 
     async def _tell_systemd(self, store: Store) -> None:
         """Ready, once every rack has reported; and how the lab stands, for ever."""
-        telling = asyncio.create_task(
-            keep_status(self._computers(), self._status_of, store.queue), name="status"
-        )
+        line = StatusLine(self._computers, self._status_of, store.queue)
+        telling = asyncio.create_task(line.keep(), name="status")
         try:
             reports = [each.has_reported.wait() for each in self._supervisors.values()]
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.gather(*reports), REPORT_LIMIT_S)
-            sdnotify.notify("READY=1")
+            line.tell("READY=1")
             _log.info("ready")
             await telling
         finally:

@@ -12,6 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +28,14 @@ def notify(message: str) -> bool:
     try:
         return _send(message)
     except OSError as error:
-        _log.warning("systemd was not told %r: %s", message, error)
+        _warn(message.partition("\n")[0], str(error))
         return False
+
+
+@lru_cache(maxsize=16)
+def _warn(message: str, error: str) -> None:
+    """Once for each kind of message: there are many every minute."""
+    _log.warning("systemd was not told %r: %s", message, error)
 
 
 def _send(message: str) -> bool:
@@ -68,9 +75,10 @@ async def keep_alive(is_alive: Callable[[], bool]) -> None:
     limit_s = watchdog_s()
     was_alive = True
     while limit_s is not None:
-        if is_alive():
+        lives = is_alive()
+        if lives:
             notify("WATCHDOG=1")
         elif was_alive:
             _log.error("a rack shows no sign of life: systemd's watchdog is not fed")
-        was_alive = is_alive()
+        was_alive = lives
         await asyncio.sleep(limit_s / FEEDS_PER_LIMIT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from labd import sdnotify
 from labd.config import QuantumComputer
@@ -15,6 +15,7 @@ PERIOD_S = 1.0
 MAX_WHAT = 200
 """Characters of why a rack is not ready."""
 
+Computers = Callable[[], Sequence[QuantumComputer]]
 StatusOf = Callable[[QuantumComputer], RackStatus]
 
 
@@ -32,14 +33,26 @@ def computer_part(computer: QuantumComputer, rack: RackStatus, queue: Queue) -> 
     return part
 
 
-async def keep_status(
-    computers: tuple[QuantumComputer, ...], status_of: StatusOf, queue: Queue
-) -> None:
-    """Tell systemd how the lab stands whenever that has changed, for ever."""
-    told = ""
-    while True:
-        line = "; ".join(computer_part(each, status_of(each), queue) for each in computers)
-        if line != told:
-            told = line
-            sdnotify.notify(f"STATUS={line}")
-        await asyncio.sleep(PERIOD_S)
+class StatusLine:
+    """Tells systemd how the lab stands. computers: as they are configured when it is asked."""
+
+    def __init__(self, computers: Computers, status_of: StatusOf, queue: Queue) -> None:
+        self._computers = computers
+        self._status_of = status_of
+        self._queue = queue
+        self._told = ""
+
+    def tell(self, *others: str) -> None:
+        """Tell it if it has changed, together with other lines such as ``READY=1``."""
+        line = "; ".join(
+            computer_part(each, self._status_of(each), self._queue) for each in self._computers()
+        )
+        if line != self._told or others:
+            self._told = line
+            sdnotify.notify("\n".join([*others, f"STATUS={line}"]))
+
+    async def keep(self) -> None:
+        """Tell it whenever it has changed, for ever."""
+        while True:
+            self.tell()
+            await asyncio.sleep(PERIOD_S)

@@ -18,12 +18,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from labd import pulse
 from labd.changes import Watch
 from labd.core.errors import Unavailable
 from labd.core.jobs import Job, JobId, JobState, JobType, QcId
 from labd.core.openings import S_NS, TimeslotRules
 from labd.desk import Desk
-from labd.pulse import PING_EVERY_S, Pulse
+from labd.pulse import Pulse
 from labd.rack import messages as rack
 from labd.rack_process import RackCommand, RackProcess, end_leftover
 from labd.store.jobs import Ending
@@ -219,11 +220,11 @@ class Supervisor:
 
         If that does not end it either, systemd's watchdog is not fed any longer (is_alive).
         """
-        pulse = self._pulse
-        while not pulse.is_silent:
+        felt = self._pulse
+        while not felt.is_silent:
             process.send(rack.Ping())
-            await asyncio.sleep(PING_EVERY_S)
-            pulse.turn()
+            await asyncio.sleep(pulse.PING_EVERY_S)
+            felt.turn()
         _log.error("rack %s: %s", self._command.name, self._silence())
         process.kill()
 

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from labd import pulse
 from labd.cli.daemon import prepare_process
 from labd.config import Config, read_config
 from labd.daemon import Daemon
@@ -19,6 +20,7 @@ def main() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
     prepare_process()
     start_logging("info")
+    pulse.PING_EVERY_S = float(os.environ.get("QUICK_PING_S", pulse.PING_EVERY_S))
 
     def read() -> Config:
         return read_config(Path(config_path), state_dir=Path(state_dir), listen=listen)
