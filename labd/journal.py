@@ -42,6 +42,7 @@ def start_logging(level: Level, *, identifier: str = "labd", qc: str = "") -> No
             from systemd.journal import JournalHandler
 
             handler = JournalHandler(SYSLOG_IDENTIFIER=identifier, **({"QC": qc} if qc else {}))
+            handler.setFormatter(logging.Formatter("%(message)s"))
     logging.basicConfig(handlers=[handler])
     set_level(level)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

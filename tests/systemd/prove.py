@@ -204,21 +204,35 @@ def tells_how_it_stands() -> None:
 
 
 def comes_back_after_kill_9() -> None:
-    """Within BACK_S; the running job is INTERRUPTED, the queue goes on."""
+    """Within BACK_S; the running job is INTERRUPTED, the queue goes on. Each time.
+
+    How fast is measured thrice at most: a machine that is busy otherwise says nothing about labd.
+    """
+    best_s = BACK_S
+    for _ in range(3):
+        best_s = min(best_s, killed_and_back_s())
+        if best_s < BACK_S:
+            return
+    raise AssertionError(f"the API was never back within {BACK_S} s")
+
+
+def killed_and_back_s() -> float:
+    """How long nobody answered."""
     running = submit(LONG)
     wait_for(running, "EXECUTING")
     queued = submit(SHORT)
     before = main_pid()
     os.kill(before, signal.SIGKILL)
     started = time.monotonic()
-    until(lambda: main_pid() not in (0, before) and answers(), 30, "the API answers again")
+    until(lambda: not answers(), 5, "nobody answers")
+    until(answers, 30, "the API answers again")
     api_s = time.monotonic() - started
     until(lambda: shown("ActiveState") == "active", 30, "it is ready again")
-    ready_s = time.monotonic() - started
-    note(f"API back after {api_s:.2f} s, ready after {ready_s:.2f} s")
-    assert api_s < BACK_S
+    note(f"API back after {api_s:.2f} s, ready after {time.monotonic() - started:.2f} s")
+    assert main_pid() not in (0, before)
     assert state(running) == "INTERRUPTED"
     wait_for(queued, "COMPLETED")
+    return api_s
 
 
 def a_hanging_daemon_is_replaced() -> None:
@@ -263,6 +277,14 @@ def a_hanging_rack_is_replaced_by_the_daemon() -> None:
 
 def reloads() -> None:
     """What can change live does, the rest is named; a file with a mistake fails the reload."""
+    text = CONFIG.read_text()
+    try:
+        live_and_not()
+    finally:
+        CONFIG.write_text(text)
+
+
+def live_and_not() -> None:
     pid, rack = main_pid(), rack_pid()
     edit("#queued_jobs = 1000 ", "queued_jobs = 7 ")
     edit('listen = "127.0.0.1:50051"', 'listen = "127.0.0.1:50052"')
@@ -318,25 +340,30 @@ def lines_of_the_journal_have_fields() -> None:
     wait_for(job, "COMPLETED")
     lines = journal("-u", "labd", f"JOB_ID={job}")
     assert {("star5", "root")} <= {(each.get("QC"), each.get("USER_ID")) for each in lines}, lines
-    with socket.create_connection(("127.0.0.1", CONTROL_PORT)) as control:
-        wish = {"do": "fault", "instrument": "awg1", "fault": "mute"}
-        control.sendall(json.dumps(wish).encode() + b"\n")
-        assert b"error" not in control.recv(65536)
-        failing = submit(SHORT)
-        wait_for(failing, "FAILED", limit_s=120)
-        control.sendall(json.dumps({"do": "clear", "instrument": "awg1"}).encode() + b"\n")
-        control.recv(65536)
-    until(lambda: bool(journal("-u", "labd", "INSTRUMENT=awg1")), 5, "INSTRUMENT=awg1")
-    (line, *_) = journal("-u", "labd", "INSTRUMENT=awg1")
-    assert (line.get("JOB_ID"), line.get("QC")) == (failing, "star5"), line
+    failing = submit(LONG)
+    wait_for(failing, "EXECUTING")
+    rack_fault("fault", fault="mute")
+    wait_for(failing, "FAILED", limit_s=120)
+    rack_fault("clear")
+    lines = [each for each in journal("-u", "labd", f"JOB_ID={failing}") if "INSTRUMENT" in each]
+    assert {(each["INSTRUMENT"], each.get("QC")) for each in lines} == {("scope", "star5")}, lines
     wait_for(submit(SHORT), "COMPLETED", limit_s=120)
 
 
+def rack_fault(do: str, **more: str) -> None:
+    """Ask the simulated rack for a fault of its scope, or for the end of faults."""
+    with socket.create_connection(("127.0.0.1", CONTROL_PORT)) as control:
+        wish = {"do": do, "instrument": "scope", **more}
+        control.sendall(json.dumps(wish).encode() + b"\n")
+        answer = json.loads(control.recv(65536))
+    assert "error" not in answer, answer
+
+
 def is_hardened() -> None:
+    for unit in ("labd.service", "labd-simrack@.service"):
+        said = run("systemd-analyze", "verify", "--man=no", f"/etc/systemd/system/{unit}")
+        assert said == "", said
     for unit in ("labd.service", "labd-simrack@star5.service"):
-        assert not run(
-            "systemd-analyze", "verify", "--man=no", f"/etc/systemd/system/{unit}"
-        ).replace("\n", "") or unit.startswith("labd-simrack"), unit
         text = run("systemd-analyze", "security", "--no-pager", unit, status=None)
         found = re.search(r"exposure level for \S+: ([0-9.]+)", text)
         assert found is not None, text
