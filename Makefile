@@ -2,7 +2,7 @@
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test setup check unit compat compat-quick compat-waits proto bench fuzz kills calibrations lock clean
+.PHONY: demo test setup check unit compat compat-quick compat-waits test-systemd proto bench fuzz kills calibrations lock clean
 
 demo: .venv/.ready .venv-compat/.ready
 	tests/compat/run-demo
@@ -15,7 +15,7 @@ setup: .venv/.ready .venv-compat/.ready .venv-compat36/.ready
 check: .venv/.ready
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
-	.venv/bin/mypy labd drivers tests/unit tests/contract tests/integration tests/system benchmarks
+	.venv/bin/mypy labd drivers tests/unit tests/contract tests/integration tests/system tests/systemd benchmarks
 	.venv/bin/lint-imports
 	.ci/check-generated
 
@@ -35,6 +35,11 @@ compat-quick:
 
 compat-waits:
 	.venv-compat/bin/python $(COMPAT) $(WAITS)
+
+# The service in a booted systemd: install, upgrade, crashes, hangs, reload, hardening. Takes minutes, root and
+# systemd-nspawn; where one is missing it says so and is no failure.
+test-systemd: .venv/.ready
+	.venv/bin/python tests/systemd/bench.py
 
 bench: .venv/.ready .venv-compat/.ready
 	.venv/bin/python -m benchmarks

@@ -33,6 +33,7 @@ from labd.core.openings import TimeslotRules
 from labd.core.rig import RigModule
 from labd.core.station_description import Chip
 from labd.core.wiring import Wiring
+from labd.journal import Level
 from labd.station_file import (
     StationInstrument,
     missing_instruments,
@@ -64,6 +65,7 @@ class _Server(_Table):
     chunk_bytes: Annotated[int, Field(ge=1024, le=MAX_CHUNK_BYTES)] = 1_048_576
     keepalive_s: Annotated[float, Field(gt=0, le=60)] = 1.0
     stop_grace_s: Annotated[float, Field(ge=0, le=3600)] = 5.0
+    log_level: Level = "auto"
 
 
 class _Tls(_Table):
@@ -141,6 +143,7 @@ class Server:
     chunk_bytes: int
     keepalive_s: float
     stop_grace_s: float
+    log_level: Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +272,7 @@ def read_config(path: Path, *, state_dir: Path | None = None, listen: str | None
         chunk_bytes=file.server.chunk_bytes,
         keepalive_s=file.server.keepalive_s,
         stop_grace_s=file.server.stop_grace_s,
+        log_level=file.server.log_level,
     )
     computers = [
         _quantum_computer(findings, path, alias, table)

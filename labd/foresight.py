@@ -92,6 +92,11 @@ class _Machine:
         self.estimator = Estimator(each.run for each in past if each.run is not None)
         self.experience = Experience(each.outcome for each in past if each.outcome is not None)
 
+    def use(self, computer: QuantumComputer) -> None:
+        """Foresee for this one, which has the id it had."""
+        self._computer = computer
+        self._view = None
+
     def view_of(self, job_id: JobId) -> _View:
         """A view that serves for that job; that of a long queue may not know it yet."""
         generation = self._generation()
@@ -173,6 +178,11 @@ class Foresight:
             computer.id: _Machine(computer, history, changes, supervisors) for computer in computers
         }
         self._tasks: list[asyncio.Task[None]] = []
+
+    def use(self, computers: Sequence[QuantumComputer]) -> None:
+        """Their timeslots may be shared by other rules now."""
+        for computer in computers:
+            self._machines[computer.id].use(computer)
 
     def start(self) -> None:
         """Begin recording forecasts."""

@@ -18,11 +18,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from labd import pulse
 from labd.changes import Watch
 from labd.core.errors import Unavailable
 from labd.core.jobs import Job, JobId, JobState, JobType, QcId
 from labd.core.openings import S_NS, TimeslotRules
 from labd.desk import Desk
+from labd.pulse import Pulse
 from labd.rack import messages as rack
 from labd.rack_process import RackCommand, RackProcess, end_leftover
 from labd.store.jobs import Ending
@@ -88,6 +90,8 @@ class Supervisor:
 
     def __init__(self, desk: Desk, command: RackCommand, qc_id: QcId, rules: TimeslotRules) -> None:
         self.status = RackStatus(RackState.STARTING)
+        self.has_reported = asyncio.Event()
+        """Set once it is known what the rack is good for."""
         self._desk = desk
         self._command = command
         self._qc_id = qc_id
@@ -95,12 +99,26 @@ class Supervisor:
         self._work = desk.changes.watch(("arrival", qc_id))
         self._running: _Running | None = None
         self._process: RackProcess | None = None
+        self._pulse = Pulse()
+        self._is_outdated = False
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin keeping a process."""
         self._task = asyncio.create_task(self._keep(), name=f"rack-{self._command.name}")
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process answers, or its successor is being seen to."""
+        is_kept = self._task is None or not self._task.done() or self._stopping.is_set()
+        return is_kept and self._pulse.is_alive
+
+    def use(self, command: RackCommand, rules: TimeslotRules, *, is_rack_changed: bool) -> None:
+        """Share by these rules from now on; with other files, open the rack again once it idles."""
+        self._command, self._rules = command, rules
+        self._is_outdated = self._is_outdated or is_rack_changed
+        self._work.wake()
 
     def progress(self, job_id: JobId) -> tuple[int, int]:
         """Shots done and shots in total of a job; (0, 0) when it does not run now."""
@@ -138,6 +156,8 @@ class Supervisor:
     def _set_status(self, status: RackStatus) -> None:
         """Tell those who ask why and when jobs start, too."""
         self.status = status
+        if status.state is not RackState.STARTING:
+            self.has_reported.set()
         self._desk.changes.notify(("arrival", self._qc_id))
 
     # ---- the process
@@ -154,6 +174,8 @@ class Supervisor:
                 why = f"the rack process cannot be started: {error}"
             if self._stopping.is_set():
                 break
+            if self._is_outdated:
+                continue
             self._set_status(RackStatus(RackState.DEAD, why))
             _log.error("rack %s: %s", self._command.name, why)
             if time.monotonic() - started > HEALTHY_S:
@@ -165,19 +187,26 @@ class Supervisor:
     async def _run_one(self) -> str:
         """One process from start to end, with its jobs; returns how it ended."""
         self._set_status(RackStatus(RackState.STARTING))
+        self._is_outdated = False
         process = await RackProcess.start(self._command)
         self._process = process
+        self._pulse = Pulse()
         work = asyncio.create_task(self._run_jobs(process))
+        feeling = asyncio.create_task(self._feel_pulse(process))
         patience_s = 0.5
         try:
             async for message in process.received():
+                self._pulse.heard()
                 self._take(message)
                 if isinstance(message, rack.Stopped):
                     patience_s = STOP_PATIENCE_S
         except rack.BadMessage as error:
             _log.error("rack %s: %s", self._command.name, error)
             process.kill()
-        why = await process.ended(patience_s)
+        feeling.cancel()
+        ended = await process.ended(patience_s)
+        why = f"{self._silence()} and was killed" if self._pulse.is_silent else ended
+        self._pulse = Pulse()
         self._process = None
         process.is_gone = True
         if self._running is not None:
@@ -185,6 +214,22 @@ class Supervisor:
         self._work.wake()
         await work
         return why
+
+    async def _feel_pulse(self, process: RackProcess) -> None:
+        """Ask for signs of life; a process that gives none any more is killed.
+
+        If that does not end it either, systemd's watchdog is not fed any longer (is_alive).
+        """
+        felt = self._pulse
+        while not felt.is_silent:
+            process.send(rack.Ping())
+            await asyncio.sleep(pulse.PING_EVERY_S)
+            felt.turn()
+        _log.error("rack %s: %s", self._command.name, self._silence())
+        process.kill()
+
+    def _silence(self) -> str:
+        return f"the rack process gave no sign of life for {self._pulse.silence_s:g} s"
 
     def _take(self, message: rack.Message) -> None:
         match message:
@@ -231,6 +276,10 @@ class Supervisor:
     async def _run_jobs(self, process: RackProcess) -> None:
         with self._work as work:
             while not process.is_gone and not self._stopping.is_set():
+                if self._is_outdated:
+                    self._set_status(RackStatus(RackState.STARTING))
+                    process.send(rack.Shutdown())
+                    return
                 decision = None
                 if self.status.state is RackState.READY and not process.has_hung_up():
                     decision = await self._claim()

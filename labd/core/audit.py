@@ -39,6 +39,7 @@ Action: TypeAlias = Literal[
     "calibration.roll_back",
     "access.refused",
     "daemon.start",
+    "daemon.reload",
     "daemon.stop",
 ]
 JsonScalar: TypeAlias = "str | int | float | bool | None"

@@ -1,8 +1,8 @@
 """The rack's end of the socket: what the daemon wants, and what is said to it.
 
-A thread reads; the rest asks. A cancel counts while its job waits here and while it runs; when the
-daemon is gone or wants an end, whoever runs something is told at once. If the process does not end
-then, because a driver hangs, it is ended: nobody else would.
+A thread reads and answers pings; the rest asks. A cancel counts while its job waits here and while
+it runs; when the daemon is gone or wants an end, whoever runs something is told at once. If the
+process does not end then, because a driver hangs, it is ended: nobody else would.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from labd.rack.messages import (
     FromRack,
     Message,
     MessageReader,
+    Ping,
+    Pong,
     Run,
     Shutdown,
     pack_message,
@@ -127,6 +129,8 @@ class Inbox:
                 self._cancel(job_id)
             case Shutdown():
                 self.close()
+            case Ping():
+                self.send(Pong())
             case _:
                 _log.error("the daemon sent what only a rack sends: %s", type(message).__name__)
 

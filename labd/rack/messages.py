@@ -47,6 +47,16 @@ class Shutdown:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """Daemon to rack: say that you live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """Rack to daemon: the answer to a ping, whatever else is going on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Instrument:
     """One instrument's answer to ``*IDN?``, by its name in the station."""
 
@@ -114,14 +124,18 @@ class Stopped:
     """Rack to daemon: the instruments are safe and closed; the process ends now."""
 
 
-ToRack = Run | Cancel | Shutdown
-FromRack = Ready | Unavailable | Started | Progress | Completed | Failed | Cancelled | Stopped
+ToRack = Run | Cancel | Shutdown | Ping
+FromRack = (
+    Pong | Ready | Unavailable | Started | Progress | Completed | Failed | Cancelled | Stopped
+)
 Message = ToRack | FromRack
 
 _NAMES: Final[Mapping[type[Message], str]] = {
     Run: "run",
     Cancel: "cancel",
     Shutdown: "shutdown",
+    Ping: "ping",
+    Pong: "pong",
     Ready: "ready",
     Unavailable: "unavailable",
     Started: "started",

@@ -26,11 +26,6 @@ class Acceptance:
     def __init__(self, laboratory: Laboratory, intake: Intake) -> None:
         self._laboratory = laboratory
         self._intake = intake
-        config = laboratory.config
-        self._terms = {
-            each.id: Terms(each.alias, config.limits.per_role, each.timeslots)
-            for each in config.quantum_computers
-        }
 
     async def submit(
         self,
@@ -77,7 +72,7 @@ class Acceptance:
         return await self._laboratory.desk.submit(
             job,
             request.payload,
-            self._terms[computer.id],
+            Terms(computer.alias, self._laboratory.config.limits.per_role, computer.timeslots),
             entry=_entry(caller, job, computer.alias, hashed),
             key=_key(idempotency_key, job, hashed),
         )

@@ -31,6 +31,11 @@ def migrate(connection: sqlite3.Connection) -> None:
     _MIGRATIONS.apply(Database(connection))
 
 
+def pending(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Names of the steps that `migrate` would take."""
+    return tuple(each.name for each in _MIGRATIONS.pending(Database(connection)))
+
+
 def _states(states: Mapping[JobState, frozenset[JobState]]) -> str:
     return ", ".join(f"'{state}'" for state in states)
 

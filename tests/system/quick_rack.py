@@ -41,7 +41,10 @@ class QuickRack:
             if not chunk:
                 sys.exit(0)
             self._inbox += self._reader.feed(chunk)
-        return self._inbox.pop(0) if self._inbox else None
+        message = self._inbox.pop(0) if self._inbox else None
+        if isinstance(message, rack.Ping):
+            self.say(rack.Pong())
+        return message
 
     def serve(self) -> None:
         self.say(rack.Ready((rack.Instrument("awg1", "quick", "1", "1"),)))
