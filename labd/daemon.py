@@ -28,6 +28,7 @@ from labd.desk import Desk
 from labd.foresight import Foresight
 from labd.gate import Gate
 from labd.identity import Identities
+from labd.keeper import Keeper
 from labd.listeners import FrontProcess, bind_tcp, bind_unix
 from labd.rack_process import RackCommand
 from labd.rpc.intake import Intake
@@ -66,14 +67,19 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         async with contextlib.AsyncExitStack() as stack:
-            store = Store.open(self._config.server.state_dir, clock_ns=time.time_ns)
+            store = Store.open(
+                self._config.server.state_dir,
+                clock_ns=time.time_ns,
+                reserve_bytes=self._config.storage.reserve_bytes,
+            )
             stack.callback(store.close)
             trail = AuditTrail(store.audit, time.monotonic_ns)
             trail.begin(labd.__version__)
             stack.callback(trail.end)
             _prepare(store, self._config)
-            tidying = asyncio.create_task(_remove_leftovers(store))
-            stack.callback(tidying.cancel)
+            keeper = Keeper(store, self._config.storage)
+            keeping_house = asyncio.create_task(keeper.keep(), name="keeper")
+            stack.callback(keeping_house.cancel)
             address = await self._start(store, trail, stack)
             for keeping in (sdnotify.keep_alive(), trail.log_head_daily()):
                 stack.callback(asyncio.create_task(keeping).cancel)
@@ -91,7 +97,7 @@ class Daemon:
         changes = Changes()
         supervisors: dict[QcId, Supervisor] = {}
         computers = self._config.quantum_computers
-        foresight = Foresight(computers, store.history, changes, supervisors)
+        foresight = Foresight(computers, store.history, changes, supervisors, store.shortage)
         desk = Desk(store, changes, foresight.note)
         for computer in computers:
             supervisors[computer.id] = Supervisor(
@@ -157,19 +163,6 @@ class Daemon:
     async def _stop_racks(self, supervisors: list[Supervisor]) -> None:
         grace_s = self._config.server.stop_grace_s
         await asyncio.gather(*(each.stop(grace_s, self._hurry) for each in supervisors))
-
-
-async def _remove_leftovers(store: Store) -> None:
-    """Look through the files beside the work, at most a tenth of the time."""
-    steps = store.leftovers_removed()
-    while True:
-        started = time.monotonic()
-        removed = await asyncio.to_thread(next, steps, None)
-        if removed is None:
-            return
-        for name in removed:
-            _log.info("removed a leftover: %s", name)
-        await asyncio.sleep(9 * (time.monotonic() - started))
 
 
 def _prepare(store: Store, config: Config) -> None:
