@@ -50,6 +50,7 @@ from labd.client.values_machine import (
     Timeslot,
 )
 from labd.client.values_people import Limit, Limits, NewToken, Token, User, WhoAmI
+from labd.client.values_store import Checked, Finding, Keeping, Partial
 from labd.core.access import Role
 from labd.core.audit import AuditLine
 from labd.core.jobs import JobState, JobType, Priority
@@ -98,6 +99,7 @@ __all__ = [
     "CalibrationHead",
     "CalibrationPage",
     "CalibrationSet",
+    "Checked",
     "Client",
     "ClientError",
     "Connection",
@@ -105,6 +107,7 @@ __all__ = [
     "CosineRiseFall",
     "Envelope",
     "Estimate",
+    "Finding",
     "Gaussian",
     "Grid",
     "InvalidRequest",
@@ -117,6 +120,7 @@ __all__ = [
     "JobState",
     "JobSummary",
     "JobType",
+    "Keeping",
     "Limit",
     "Limits",
     "Machine",
@@ -126,6 +130,7 @@ __all__ = [
     "NotAllowed",
     "NotFound",
     "ObservationChange",
+    "Partial",
     "Priority",
     "Program",
     "Progress",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from labd.core.circuit_results import CircuitColumns, Column, KeyColumns, ReadoutMap
 from labd.core.layout import LabelLayout, ResultLayout, ValueKind
+from labd.core.partial_mask import Mask
 
 Extent = tuple[int, int]
 """Offset and length of bytes in a file."""
@@ -53,21 +54,6 @@ class Block:
     crc: int
     extents: tuple[Extent, ...]
     rows: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Mask:
-    """How far a result is valid.
-
-    bins_valid: by spot, out of n_bins; for circuits empty. rows_valid: by circuit; for pulses
-    empty. shots_*: repeats x spots.
-    """
-
-    bins_valid: tuple[int, ...]
-    n_bins: int
-    rows_valid: tuple[int, ...]
-    shots_valid: int
-    shots_total: int
 
 
 class MaskCount:
@@ -180,27 +166,3 @@ def _head(told: dict[str, object]) -> Head:
 
 def _line(value: dict[str, object] | list[object]) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
-
-
-# ---- the mask as it is kept
-
-
-def mask_text(mask: Mask) -> bytes:
-    """For a file."""
-    names = ("bins_valid", "n_bins", "rows_valid", "shots_valid", "shots_total")
-    return _line({name: getattr(mask, name) for name in names})
-
-
-def read_mask(text: bytes) -> Mask:
-    """From a file. Raises ValueError for what is no mask."""
-    try:
-        told = json.loads(text)
-        return Mask(
-            bins_valid=tuple(map(int, told["bins_valid"])),
-            n_bins=int(told["n_bins"]),
-            rows_valid=tuple(map(int, told["rows_valid"])),
-            shots_valid=int(told["shots_valid"]),
-            shots_total=int(told["shots_total"]),
-        )
-    except (TypeError, KeyError) as error:
-        raise ValueError("this is no mask") from error

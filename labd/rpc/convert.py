@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from labd.core.errors import InvalidArgument
 from labd.core.jobs import Job
-from labd.core.partial import Mask
+from labd.core.partial_mask import Mask
 from labd.store.calibrations import CalibrationSet
 from labd.store.keeping import Kept
 from labd.wire import iqm_server_pb2 as iqm

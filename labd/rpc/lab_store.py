@@ -7,6 +7,7 @@ import contextlib
 import sqlite3
 from collections.abc import AsyncGenerator, Iterator
 from typing import TypeVar
+from uuid import UUID
 
 import labd
 from labd.audit_trail import entry
@@ -62,8 +63,18 @@ class LabStore:
                 async for finding in findings:
                     if finding is not None:
                         is_mended = request.repairs and await self._store.mend(finding)
+                        if is_mended:
+                            self._tell_mended(finding)
                         yield _line(finding, is_mended=is_mended)
             yield _last_line(check)
+
+    def _tell_mended(self, finding: Finding) -> None:
+        """A job may have left the queue."""
+        changes = self._laboratory.desk.changes
+        for computer in self._laboratory.config.quantum_computers:
+            changes.notify(("queue", computer.id), ("arrival", computer.id))
+        with contextlib.suppress(ValueError):
+            changes.notify(("job", UUID(finding.object)))
 
     async def backup(
         self, request: lab_pb2.Empty, caller: Caller, context: Context

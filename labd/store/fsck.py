@@ -20,6 +20,7 @@ from labd.core.jobs import JobId, JobState
 from labd.store.audit import PAGE_LINES, Wanted, lines_between
 from labd.store.database import open_reader
 from labd.store.files import StateDirectory
+from labd.store.jobs import fail_queued
 from labd.store.keeping import note_damage, note_hash
 from labd.store.leftovers import leftovers_found
 
@@ -68,8 +69,14 @@ class Check:
     """
 
     def __init__(
-        self, directory: StateDirectory, arriving: Container[JobId], *, is_quick: bool
+        self,
+        directory: StateDirectory,
+        arriving: Container[JobId],
+        clock_ns: Callable[[], int],
+        *,
+        is_quick: bool,
     ) -> None:
+        self._clock_ns = clock_ns
         self._directory = directory
         self._arriving = arriving
         self._is_quick = is_quick
@@ -138,15 +145,17 @@ class Check:
         try:
             n_bytes, hashed = self._measured(row)
         except OSError as error:
-            yield _damaged(row, f"its payload cannot be read: {error.strerror}")
+            yield _damaged(row, f"its payload cannot be read: {error.strerror}", self._clock_ns)
             return
         if n_bytes != row.payload_bytes:
             what = f"its payload has {n_bytes} bytes, it was submitted with {row.payload_bytes}"
-            yield _damaged(row, what)
+            yield _damaged(row, what, self._clock_ns)
         elif hashed is not None and row.payload_sha256 is None:
             yield Finding(str(row.id), "its payload has no hash yet", _payload_hasher(row, hashed))
         elif hashed is not None and hashed != row.payload_sha256:
-            yield _damaged(row, "its payload is not what was submitted: its SHA-256 is another")
+            yield _damaged(
+                row, "its payload is not what was submitted: its SHA-256 is another", self._clock_ns
+            )
 
     def _measured(self, row: _Row) -> tuple[int, bytes | None]:
         if row.payload is None:
@@ -164,19 +173,23 @@ class Check:
         try:
             n_bytes, hashed = self._file(path)
         except OSError as error:
-            yield _damaged(row, f"its result cannot be read: {error.strerror}")
+            yield _damaged(row, f"its result cannot be read: {error.strerror}", self._clock_ns)
             return
         if not row.is_partial and row.result_bytes == 0:
             what = f"its result of {n_bytes} bytes is not noted"
             yield Finding(str(row.id), what, _size_noter(row.id, n_bytes, hashed))
         elif not row.is_partial and n_bytes != row.result_bytes:
-            yield _damaged(row, f"its result has {n_bytes} bytes, it had {row.result_bytes}")
+            yield _damaged(
+                row, f"its result has {n_bytes} bytes, it had {row.result_bytes}", self._clock_ns
+            )
         elif hashed is not None and row.result_sha256 is None:
             noted = hashed
             record: Mend = lambda db: note_hash(db, row.id, noted)  # noqa: E731
             yield Finding(str(row.id), "its result has no hash yet", record)
         elif hashed is not None and hashed != row.result_sha256:
-            yield _damaged(row, "its result is not what was measured: its SHA-256 is another")
+            yield _damaged(
+                row, "its result is not what was measured: its SHA-256 is another", self._clock_ns
+            )
 
     def _file(self, path: Path) -> tuple[int, bytes | None]:
         """Bytes and hash of a file; no hash where the check is quick. Raises OSError."""
@@ -259,15 +272,13 @@ def _audit_lines(reader: sqlite3.Connection) -> Iterator[AuditLine]:
 # ---- what mends
 
 
-def _damaged(row: _Row, what: str) -> Finding:
+def _damaged(row: _Row, what: str, now_ns: Callable[[], int]) -> Finding:
     """A job in the queue cannot run any more; of one that is over the damage is noted."""
 
     def mend(db: sqlite3.Connection) -> None:
         note_damage(db, row.id, what)
-        db.execute(
-            "UPDATE jobs SET state = 'FAILED', error = ? WHERE id = ? AND state = 'IN_QUEUE'",
-            (f"a check of labd's disk found that {what}; submit the job again", row.id.bytes),
-        )
+        error = f"a check of labd's disk found that {what}; submit the job again"
+        fail_queued(db, row.id, error, now_ns())
 
     return Finding(str(row.id), what, None if row.damage == what else mend)
 

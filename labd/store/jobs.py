@@ -168,6 +168,17 @@ def cancel(
     return job_of_row(row)
 
 
+def fail_queued(db: sqlite3.Connection, job_id: JobId, error: str, now_ns: int) -> None:
+    """Make a queued job FAILED; another one stays as it is."""
+    row = db.execute(
+        "UPDATE jobs SET state = 'FAILED', error = ?, updated_at_ns = MAX(?, updated_at_ns)"
+        f" WHERE id = ? AND state = 'IN_QUEUE' RETURNING {COLUMNS}",
+        (error, now_ns, job_id.bytes),
+    ).fetchone()
+    if row is not None:
+        settle(db, job_of_row(row))
+
+
 def interrupt_executing(db: sqlite3.Connection, reason: str, now_ns: int) -> tuple[Job, ...]:
     """After a restart: every job that was EXECUTING becomes INTERRUPTED."""
     rows = db.execute(

@@ -18,7 +18,7 @@ from uuid import UUID
 from labd.core.audit import AuditEntry
 from labd.core.errors import NotFound
 from labd.core.jobs import Job, JobId, JobState
-from labd.core.partial import Mask, read_mask
+from labd.core.partial_mask import Mask, read_mask
 from labd.store.audit import append
 from labd.store.database import Writer
 from labd.store.files import StateDirectory

@@ -21,13 +21,11 @@ from labd.core.partial import (
     CircuitHead,
     Extent,
     Head,
-    Mask,
     MaskCount,
     PulseHead,
-    mask_text,
     read_log,
-    read_mask,
 )
+from labd.core.partial_mask import Mask, mask_text, read_mask
 from labd.store.files import StateDirectory, fsync_directory
 
 PIECE_BYTES = 1 << 20

@@ -110,7 +110,7 @@ class Store:
 
     def check(self, *, is_quick: bool) -> Check:
         """A check of database and files; may be made beside the work."""
-        return Check(self.directory, self.arriving, is_quick=is_quick)
+        return Check(self.directory, self.arriving, self._clock_ns, is_quick=is_quick)
 
     async def mend(self, finding: Finding) -> bool:
         """Mend what a check found, if that can be. Raises Unavailable."""
