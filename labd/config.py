@@ -95,6 +95,12 @@ class _Limits(_Table):
     admin: _PerUser = _PerUser()
 
 
+class _Storage(_Table):
+    reserve_bytes: Annotated[int, Field(ge=0, le=2**53)] = 536_870_912
+    keep_days: Annotated[float, Field(ge=0)] = 0.0
+    keep_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
 class _Timeslots(_Table):
     required: bool = False
     overrun: Literal["hold", "refuse"] = "hold"
@@ -117,6 +123,7 @@ class _File(_Table):
     tls: _Tls | None = None
     access: _Access = _Access()
     limits: _Limits = _Limits()
+    storage: _Storage = _Storage()
     quantum_computers: Annotated[dict[Alias, _QuantumComputer], Field(min_length=1)]
 
 
@@ -125,6 +132,7 @@ _MODEL_OF: Mapping[str, type[_Table]] = {
     "tls": _Tls,
     "access": _Access,
     "limits": _Limits,
+    "storage": _Storage,
     "quantum_computers": _QuantumComputer,
 }
 
@@ -180,6 +188,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Storage:
+    """What is kept on the disk.
+
+    reserve_bytes: never taken by payloads and results. keep_days: how long those of jobs that are
+    over stay; None: for ever. keep_share: of the whole disk, how much they may take.
+    """
+
+    reserve_bytes: int
+    keep_days: float | None
+    keep_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class QuantumComputer:
     """One quantum computer, its files read. calibration: to begin with, when the store has none."""
 
@@ -206,6 +227,7 @@ class Config:
     tls: Tls | None
     access: Access
     limits: Limits
+    storage: Storage
     quantum_computers: tuple[QuantumComputer, ...]
 
 
@@ -287,6 +309,9 @@ def read_config(path: Path, *, state_dir: Path | None = None, listen: str | None
         tls=tls,
         access=Access(file.access.local_users == "open", tuple(file.access.admins)),
         limits=_limits(file.limits),
+        storage=Storage(
+            file.storage.reserve_bytes, file.storage.keep_days or None, file.storage.keep_share
+        ),
         quantum_computers=tuple(computer for computer in computers if computer is not None),
     )
 

@@ -31,6 +31,7 @@ from labd.desk import Desk
 from labd.foresight import Foresight
 from labd.gate import Gate
 from labd.identity import Identities
+from labd.keeper import Keeper
 from labd.listeners import FrontProcess, bind_tcp, bind_unix
 from labd.rack_process import RackCommand
 from labd.reload import Fresh, Reloader, use_level
@@ -93,14 +94,19 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._reload_wish.set)
         use_level(self._config.server.log_level, is_verbose=self._is_verbose)
         async with contextlib.AsyncExitStack() as stack:
-            store = Store.open(self._config.server.state_dir, clock_ns=time.time_ns)
+            store = Store.open(
+                self._config.server.state_dir,
+                clock_ns=time.time_ns,
+                reserve_bytes=self._config.storage.reserve_bytes,
+            )
             stack.callback(store.close)
             trail = AuditTrail(store.audit, time.monotonic_ns)
             trail.begin(labd.__version__)
             stack.callback(trail.end)
             _prepare(store, self._config)
-            tidying = asyncio.create_task(_remove_leftovers(store))
-            stack.callback(tidying.cancel)
+            keeper = Keeper(store, self._config.storage)
+            keeping_house = asyncio.create_task(keeper.keep(), name="keeper")
+            stack.callback(keeping_house.cancel)
             for keeping in (sdnotify.keep_alive(self._is_alive), trail.log_head_daily()):
                 stack.callback(asyncio.create_task(keeping).cancel)
             address = await self._start(store, trail, stack)
@@ -119,7 +125,7 @@ class Daemon:
         changes = Changes()
         supervisors = self._supervisors
         computers = self._config.quantum_computers
-        foresight = Foresight(computers, store.history, changes, supervisors)
+        foresight = Foresight(computers, store.history, changes, supervisors, store.shortage)
         desk = Desk(store, changes, foresight.note)
         for computer in computers:
             supervisors[computer.id] = Supervisor(
@@ -246,19 +252,6 @@ class _Parts:
     intake: Intake
     identities: Identities
     foresight: Foresight
-
-
-async def _remove_leftovers(store: Store) -> None:
-    """Look through the files beside the work, at most a tenth of the time."""
-    steps = store.leftovers_removed()
-    while True:
-        started = time.monotonic()
-        removed = await asyncio.to_thread(next, steps, None)
-        if removed is None:
-            return
-        for name in removed:
-            _log.info("removed a leftover: %s", name)
-        await asyncio.sleep(9 * (time.monotonic() - started))
 
 
 def _prepare(store: Store, config: Config) -> None:

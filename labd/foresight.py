@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -23,8 +23,9 @@ from labd.core.experience import Correction, Crowd, Experience, Outcome, bound_s
 from labd.core.forecast import Foreseen, Underway, foresee
 from labd.core.jobs import Job, JobId, JobState, JobType, QcId
 from labd.core.openings import S_NS, Mode
-from labd.core.waiting import Station, Waiting, waiting
+from labd.core.waiting import Station, Waiting, WaitingKind, waiting
 from labd.store.history import Foretold, History, Queued, Scene
+from labd.store.space import Shortage
 from labd.supervisor import RackState, RackStatus, Supervisor
 
 N_REMEMBERED = 2000
@@ -172,7 +173,10 @@ class Foresight:
         history: History,
         changes: Changes,
         supervisors: Mapping[QcId, Supervisor],
+        shortage: Callable[[JobId], Shortage | None],
     ) -> None:
+        """shortage: why a queued job finds no room on the disk."""
+        self._shortage = shortage
         self._history = history
         self._machines = {
             computer.id: _Machine(computer, history, changes, supervisors) for computer in computers
@@ -222,7 +226,12 @@ class Foresight:
         view, queued, foreseen = found
         candidate = replace(queued.standing.candidate, is_held=job.hold_note is not None)
         n_before = 0 if foreseen is None else foreseen.n_before
-        return waiting(candidate, job.hold_note, n_before, view.scene.situation, view.station)
+        reason = waiting(candidate, job.hold_note, n_before, view.scene.situation, view.station)
+        if reason.kind in (WaitingKind.STARTING, WaitingKind.JOBS_BEFORE):
+            shortage = self._shortage(job.id)
+            if shortage is not None:
+                return Waiting(WaitingKind.DISK, str(shortage))
+        return reason
 
     def estimate(self, job: Job) -> Estimate | None:
         """When a queued job starts and how long it runs; None when it is not queued (any more)."""

@@ -139,7 +139,11 @@ class Supervisor:
         await _first_of(self._idle(), hurry, grace_s)
         if self._running is not None:
             self._running.end(
-                Ending(JobState.INTERRUPTED, f"labd was stopped; it waits {grace_s:g} s for a job")
+                Ending(
+                    JobState.INTERRUPTED,
+                    f"labd was stopped; it waits {grace_s:g} s for a job",
+                    is_rack_busy=True,
+                )
             )
         process = self._process
         if process is not None:

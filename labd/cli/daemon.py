@@ -1,4 +1,7 @@
-"""The command `labd`: serve, check-config, playground. Exit 0 done, 1 refused, 2 usage."""
+"""The command `labd`: serve, check-config, fsck, restore, playground.
+
+Exit 0 done, 1 refused, 2 usage.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,11 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_HEAP_BYTES = 16 << 20
 LARGEST_ON_HEAP_BYTES = 32 << 20
 
-_LAZY = {"playground": "labd.cli.playground"}
+_LAZY = {
+    "fsck": "labd.cli.state",
+    "playground": "labd.cli.playground",
+    "restore": "labd.cli.state",
+}
 
 
 class _Commands(click.Group):

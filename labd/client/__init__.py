@@ -50,6 +50,7 @@ from labd.client.values_machine import (
     Timeslot,
 )
 from labd.client.values_people import Limit, Limits, NewToken, Token, User, WhoAmI
+from labd.client.values_store import Checked, Finding, Keeping, Partial
 from labd.core.access import Role
 from labd.core.audit import AuditLine
 from labd.core.jobs import JobState, JobType, Priority
@@ -100,6 +101,7 @@ __all__ = [
     "CalibrationHead",
     "CalibrationPage",
     "CalibrationSet",
+    "Checked",
     "CircuitCounts",
     "Client",
     "ClientError",
@@ -108,6 +110,7 @@ __all__ = [
     "CosineRiseFall",
     "Envelope",
     "Estimate",
+    "Finding",
     "Gaussian",
     "Grid",
     "InvalidRequest",
@@ -120,6 +123,7 @@ __all__ = [
     "JobState",
     "JobSummary",
     "JobType",
+    "Keeping",
     "Limit",
     "Limits",
     "Machine",
@@ -129,6 +133,7 @@ __all__ = [
     "NotAllowed",
     "NotFound",
     "ObservationChange",
+    "Partial",
     "Priority",
     "Program",
     "Progress",

@@ -323,6 +323,17 @@ class InstrumentFault(JobFailure):
 
 
 @dataclass(eq=False)
+class StorageFault(JobFailure):
+    """The disk does not take a job's result, or give its payload. what: which of them, and why."""
+
+    what: str
+
+    def __str__(self) -> str:
+        """The sentence, and the next step."""
+        return f"{self.what}; labd and the instruments are well: submit the job again"
+
+
+@dataclass(eq=False)
 class ExecutionFailed(JobFailure):
     """Any other reason for which an accepted job ends FAILED."""
 

@@ -28,6 +28,7 @@ class WaitingKind(StrEnum):
     RACK = "RACK"
     CALIBRATION = "CALIBRATION"
     STARTING = "STARTING"
+    DISK = "DISK"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import numpy as np
 from labd.core.circuit_layout import circuit_layout, end_text, row_texts
 from labd.core.circuit_results import ReadoutMap, rows_of
 from labd.core.demod import LabelValues
+from labd.core.partial import CircuitHead
 from labd.rack.part_file import PartFile
 
 
@@ -25,7 +26,7 @@ class MeasurementsFile(PartFile):
         self._layout = circuit_layout(readout, n_shots)
         self._n_rows = [0] * len(readout.circuits)
         self._n_done = 0
-        super().__init__(path, self._layout.n_bytes)
+        super().__init__(path, self._layout.n_bytes, CircuitHead(readout, n_shots))
         try:
             for offset, text in self._layout.texts:
                 self.put(text, offset)
@@ -45,14 +46,18 @@ class MeasurementsFile(PartFile):
         n_shots = len(next(iter(bits.values())))
         if first_shot + n_shots > self._layout.n_shots:
             raise ValueError(f"{n_shots} shots from {first_shot} do not fit")
+        self.begin_block()
+        n_rows = list(self._n_rows)
         for index, circuit in enumerate(self._readout.circuits):
             rows = rows_of(circuit, bits)
             n_before = self._n_rows[index]
             for place in self._layout.places[index]:
                 text = row_texts(rows[place.key])
-                self.put(text, place.offset + n_before * place.row_bytes)
+                self.put_values(text, place.offset + n_before * place.row_bytes)
                 self._n_rows[index] = n_before + len(rows[place.key])
         self._n_done += n_shots
+        new = [after - before for before, after in zip(n_rows, self._n_rows, strict=True)]
+        self.end_block(0, first_shot, n_shots, tuple(new))
 
     def finish(self) -> None:
         """Make the file a result. Raises ValueError while shots are missing."""

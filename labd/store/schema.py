@@ -385,3 +385,35 @@ def m002_users_and_order(db: Database) -> None:
     )
     for statement in _TRIGGERS_2:
         db.conn.execute(statement)
+
+
+# ---- keeping: hashes, space, partial results, pins, retention
+
+_KEEPING_3 = (
+    # NULL: not computed yet (an older labd's job, or a large result that ended just now).
+    "ALTER TABLE jobs ADD COLUMN payload_sha256 BLOB CHECK (length(payload_sha256) = 32)",
+    "ALTER TABLE jobs ADD COLUMN result_sha256 BLOB CHECK (length(result_sha256) = 32)",
+    # What its result will take on the disk, as far as it is known beforehand.
+    "ALTER TABLE jobs ADD COLUMN needed_bytes INTEGER NOT NULL DEFAULT 0 CHECK (needed_bytes >= 0)",
+    # Of a job that did not complete: what was measured until then is kept.
+    "ALTER TABLE jobs ADD COLUMN is_partial INTEGER NOT NULL DEFAULT 0"
+    " CHECK (is_partial IN (0, 1))",
+    # pin_note: set while it is held back from retention.
+    "ALTER TABLE jobs ADD COLUMN pin_note TEXT",
+    "ALTER TABLE jobs ADD COLUMN pinned_by TEXT",
+    # When retention removed its payload and results.
+    "ALTER TABLE jobs ADD COLUMN expired_at_ns INTEGER",
+    # What is wrong with its files, as a check found it.
+    "ALTER TABLE jobs ADD COLUMN damage TEXT",
+    # What lies on the disk of jobs that are over, the oldest first.
+    "CREATE INDEX jobs_kept ON jobs (updated_at_ns, payload_bytes, result_bytes)"
+    " WHERE expired_at_ns IS NULL AND state NOT IN ('IN_QUEUE', 'EXECUTING')",
+    "CREATE INDEX jobs_unhashed ON jobs (seq) WHERE result_sha256 IS NULL AND result_bytes > 0",
+)
+
+
+@_MIGRATIONS()
+def m003_keeping(db: Database) -> None:
+    """Hashes of payloads and results, space that jobs need, pins, retention, partial results."""
+    for statement in _KEEPING_3:
+        db.conn.execute(statement)

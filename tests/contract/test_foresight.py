@@ -102,7 +102,7 @@ def open_lab(folder: Path, store: Store, clock: Clock) -> Lab:
     store.ensure_local_user(8, "bob", Role.OPERATOR)
     changes = Changes()
     supervisors: dict[QcId, Supervisor] = {}
-    foresight = Foresight((computer,), store.history, changes, supervisors)
+    foresight = Foresight((computer,), store.history, changes, supervisors, store.shortage)
     desk = Desk(store, changes, foresight.note)
     command = RackCommand(computer.alias, folder, folder, folder, 1, folder)
     supervisor = Supervisor(desk, command, computer.id, computer.timeslots)

@@ -88,7 +88,9 @@ class OpenLab:
         self.trail.begin("simulated")
         changes = Changes()
         supervisors: dict[QcId, Supervisor] = {}
-        self.foresight = Foresight((computer,), self.store.history, changes, supervisors)
+        self.foresight = Foresight(
+            (computer,), self.store.history, changes, supervisors, self.store.shortage
+        )
         self.desk = Desk(self.store, changes, self.foresight.note)
         directory = self.store.directory.run
         command = RackCommand(

@@ -1,7 +1,10 @@
 """A rack process without instruments: it speaks the real messages and does what a payload says.
 
 The payload is a captured sweep; JSON after ``quick:`` in its queue name says what to do:
-{"do": "complete" | "fail" | "die" | "deaf" | "unavailable", "bytes": n, "s": seconds}.
+{"do": "complete" | "fail" | "die" | "deaf" | "unavailable" | "measure", "bytes": n, "s": seconds}.
+"measure" writes a real result of zeros block by block; {"blocks": n, "then": "wait" | "die" |
+"fail" | "finish"} says how many of ten it writes before it waits for a cancel, dies, fails or
+finishes.
 A circuit job says it in a member "quick" of its JSON; its result has one key "m" and a bit a shot.
 Every job that it starts is noted in started.txt, so that a test can count runs.
 """
@@ -24,7 +27,8 @@ from labd.wire import sweep_pb2
 
 
 class QuickRack:
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, wiring: Path) -> None:
+        self._wiring = wiring
         self._connection = connection
         self._reader = rack.MessageReader()
         self._inbox: list[rack.Message] = []
@@ -73,6 +77,9 @@ class QuickRack:
             case "deaf":
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 time.sleep(3600)
+            case "measure":
+                self.measure(order, wish)
+                return
             case "unavailable":
                 self.say(rack.Failed(order.job_id, "awg1 is gone"))
                 self.say(rack.Unavailable("awg1 does not answer"))
@@ -96,6 +103,22 @@ class QuickRack:
         part.rename(order.result_path)
         self.say(rack.Completed(order.job_id, {"play": wish["s"]}))
 
+    def measure(self, order: rack.Run, wish: dict[str, Any]) -> None:
+        from quick_measurement import measure  # numpy: half of this process's start
+
+        for done, total in measure(order, self._wiring, wish["blocks"], wish["then"] == "finish"):
+            self.say(rack.Progress(order.job_id, done, total))
+        match wish["then"]:
+            case "finish":
+                self.say(rack.Completed(order.job_id, {}))
+            case "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "fail":
+                self.say(rack.Failed(order.job_id, "awg1, while playing: it caught fire"))
+            case _:
+                self.was_cancelled(order, 3600.0)
+                self.say(rack.Cancelled(order.job_id))
+
     def was_cancelled(self, order: rack.Run, seconds: float) -> bool:
         until, total = time.monotonic() + seconds, 10
         for done in range(1, total + 1):
@@ -113,6 +136,9 @@ class QuickRack:
         return False
 
 
+DEFAULT = {"do": "complete", "bytes": 0, "s": 0.0, "blocks": 0, "then": "finish"}
+
+
 def rows_of(payload: bytes) -> bytes:
     asked = json.loads(payload)
     ones = b"[0],[1]," * (asked["shots"] // 2) + b"[0]," * (asked["shots"] % 2)
@@ -122,9 +148,9 @@ def rows_of(payload: bytes) -> bytes:
 
 def wish_of(payload: bytes) -> dict[str, Any]:
     if payload.startswith(b"{"):
-        return {"do": "complete", "bytes": 0, "s": 0.0, **json.loads(payload).get("quick", {})}
+        return {**DEFAULT, **json.loads(payload).get("quick", {})}
     name = sweep_pb2.SweepTaskRequest.FromString(payload).queue_name
-    wish = {"do": "complete", "bytes": 0, "s": 0.0}
+    wish = dict(DEFAULT)
     if name.startswith("quick:"):
         wish |= json.loads(name.removeprefix("quick:"))
     return wish
@@ -133,5 +159,6 @@ def wish_of(payload: bytes) -> dict[str, Any]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--wiring", type=Path, required=True)
     arguments, _ = parser.parse_known_args()
-    QuickRack(socket.socket(fileno=arguments.fd)).serve()
+    QuickRack(socket.socket(fileno=arguments.fd), arguments.wiring).serve()
