@@ -27,6 +27,8 @@ from labd.core.jobs import QcId
 from labd.desk import Desk
 from labd.foresight import Foresight
 from labd.gate import Gate
+from labd.guard.plan import plan_of
+from labd.guard_process import Guard, GuardCommand
 from labd.identity import Identities
 from labd.listeners import FrontProcess, bind_tcp, bind_unix
 from labd.rack_process import RackCommand
@@ -95,7 +97,11 @@ class Daemon:
         desk = Desk(store, changes, foresight.note)
         for computer in computers:
             supervisors[computer.id] = Supervisor(
-                desk, self._rack_command(store, computer), computer.id, computer.timeslots
+                desk,
+                self._rack_command(store, computer),
+                _guard(store, computer),
+                computer.id,
+                computer.timeslots,
             )
         intake = Intake(self._config.limits, CircuitStations(store.calibration_sets))
         stack.callback(intake.close)
@@ -157,6 +163,13 @@ class Daemon:
     async def _stop_racks(self, supervisors: list[Supervisor]) -> None:
         grace_s = self._config.server.stop_grace_s
         await asyncio.gather(*(each.stop(grace_s, self._hurry) for each in supervisors))
+
+
+def _guard(store: Store, computer: QuantumComputer) -> Guard:
+    plan = plan_of(computer.wiring.outputs, computer.station)
+    return Guard(
+        GuardCommand(computer.alias, private_directory(store.directory.run, computer.alias), plan)
+    )
 
 
 async def _remove_leftovers(store: Store) -> None:

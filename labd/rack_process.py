@@ -83,8 +83,7 @@ class RackProcess:
             except OSError:
                 ours.close()
                 raise
-        note = f"{process.pid} {_start_ticks(process.pid)}\n"
-        (command.directory / PID_FILE).write_text(note, encoding="ascii")
+        note_pid(command.directory / PID_FILE, process.pid)
         reader, writer = await asyncio.open_connection(sock=ours)
         return cls(process, reader, writer)
 
@@ -163,12 +162,16 @@ def _start_ticks(pid: int) -> str:
     return stat.rpartition(")")[2].split()[19]
 
 
-def end_leftover(directory: Path) -> bool:
+def note_pid(note: Path, pid: int) -> None:
+    """Write down which process it is, for `end_leftover`."""
+    note.write_text(f"{pid} {_start_ticks(pid)}\n", encoding="ascii")
+
+
+def end_leftover(note: Path, patience_s: float = LEFTOVER_PATIENCE_S) -> bool:
     """End a child that a killed daemon left: it gets a little time, then SIGKILL. Blocks.
 
-    Returns whether there was one that had to be killed.
+    note: where its pid stands. Returns whether there was one that had to be killed.
     """
-    note = directory / PID_FILE
     try:
         pid_text, _, ticks = note.read_text(encoding="ascii").strip().partition(" ")
     except OSError:
@@ -176,7 +179,7 @@ def end_leftover(directory: Path) -> bool:
     note.unlink(missing_ok=True)
     if not pid_text.isdecimal() or not ticks:
         return False
-    pid, deadline = int(pid_text), time.monotonic() + LEFTOVER_PATIENCE_S
+    pid, deadline = int(pid_text), time.monotonic() + patience_s
     while _start_ticks(pid) == ticks:
         if time.monotonic() > deadline:
             with contextlib.suppress(ProcessLookupError, PermissionError):

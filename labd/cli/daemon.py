@@ -1,4 +1,7 @@
-"""The command `labd`: serve, check-config, playground. Exit 0 done, 1 refused, 2 usage."""
+"""The command `labd`: serve, check-config, make-safe, playground.
+
+Exit 0 done, 1 refused, 2 usage.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_HEAP_BYTES = 16 << 20
 LARGEST_ON_HEAP_BYTES = 32 << 20
 
-_LAZY = {"playground": "labd.cli.playground"}
+_LAZY = {"make-safe": "labd.cli.make_safe", "playground": "labd.cli.playground"}
 
 
 class _Commands(click.Group):
@@ -40,7 +43,7 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in _LAZY:
-            command = getattr(importlib.import_module(_LAZY[cmd_name]), cmd_name)
+            command = getattr(importlib.import_module(_LAZY[cmd_name]), cmd_name.replace("-", "_"))
             assert isinstance(command, click.Command)
             return command
         return super().get_command(ctx, cmd_name)

@@ -23,7 +23,8 @@ def main() -> None:
     def on_ready(address: str) -> None:
         print(f"labd ready on http://{address}/star5", flush=True)
 
-    asyncio.run(Daemon(config, rack_module="quick_rack").run(on_ready))
+    rack_module = os.environ.get("LABD_RACK_MODULE", "quick_rack")
+    asyncio.run(Daemon(config, rack_module=rack_module).run(on_ready))
 
 
 if __name__ == "__main__":
