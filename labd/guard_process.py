@@ -22,6 +22,9 @@ from labd.guard.plan import PATIENCE_S, Plan, longest_ramp_s, pack_plan
 from labd.rack_process import STDERR, end_leftover, note_pid
 
 NOTE = "guard.pid"
+PLAN_FILE = "safe-plan.json"
+"""The plan of the last guard, for `labd make-safe`: quicker to read than the configuration, and
+what was in force even where that was edited since."""
 BEAT_S = 0.5
 SILENCE_S = 10.0
 """A guard that says nothing for so long hangs. It is silent while it acts."""
@@ -31,7 +34,7 @@ START_PATIENCE_S = 10.0
 LEFTOVER_PATIENCE_S = 12.0
 END_PATIENCE_S = 1.0
 FIRST_BACKOFF_S = 0.05
-LONGEST_BACKOFF_S = 5.0
+LONGEST_BACKOFF_S = 1.0
 HEALTHY_S = 10.0
 
 _log = logging.getLogger(__name__)
@@ -104,6 +107,12 @@ class Guard:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _keep(self) -> None:
+        plan = self._command.directory / PLAN_FILE
+        try:
+            plan.with_suffix(".part").write_text(pack_plan(self._command.plan), encoding="utf-8")
+            plan.with_suffix(".part").rename(plan)
+        except OSError as error:
+            _log.error("guard %s: its plan is not written down: %s", self._command.name, error)
         note = self._command.directory / NOTE
         if await asyncio.to_thread(end_leftover, note, LEFTOVER_PATIENCE_S):
             _log.warning("guard %s: killed one of an earlier labd", self._command.name)

@@ -153,7 +153,7 @@ def exit_sentence(status: int) -> str:
     return f"the rack process was ended by signal {-status} ({name})"
 
 
-def _start_ticks(pid: int) -> str:
+def start_ticks(pid: int) -> str:
     """The process's start time in clock ticks, which tells it from a later one of the same pid."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
@@ -164,13 +164,13 @@ def _start_ticks(pid: int) -> str:
 
 def note_pid(note: Path, pid: int) -> None:
     """Write down which process it is, for `end_leftover`."""
-    note.write_text(f"{pid} {_start_ticks(pid)}\n", encoding="ascii")
+    note.write_text(f"{pid} {start_ticks(pid)}\n", encoding="ascii")
 
 
 def end_leftover(note: Path, patience_s: float = LEFTOVER_PATIENCE_S) -> bool:
     """End a child that a killed daemon left: it gets a little time, then SIGKILL. Blocks.
 
-    note: where its pid stands. Returns whether there was one that had to be killed.
+    note: the file with its pid. Returns whether there was one that had to be killed.
     """
     try:
         pid_text, _, ticks = note.read_text(encoding="ascii").strip().partition(" ")
@@ -180,7 +180,7 @@ def end_leftover(note: Path, patience_s: float = LEFTOVER_PATIENCE_S) -> bool:
     if not pid_text.isdecimal() or not ticks:
         return False
     pid, deadline = int(pid_text), time.monotonic() + patience_s
-    while _start_ticks(pid) == ticks:
+    while start_ticks(pid) == ticks:
         if time.monotonic() > deadline:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)

@@ -1,15 +1,23 @@
 """`labd make-safe`: what the guard does, once, where no labd runs that has one.
 
-For the end of the service and for people: it ends what a killed labd left, then brings every
-declared output to its safe value and reads it back.
+For the end of the service and for people. It ends what a killed labd left; then it brings every
+output that the last labd had declared to its safe value, which needs nothing but the plan that one
+wrote down; then what the configuration says, if that is another thing by now.
 """
 
 from __future__ import annotations
 
 import json
+import tomllib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from labd.guard.hand import Outcome
+    from labd.guard.plan import Plan
 
 
 @click.command("make-safe")
@@ -27,18 +35,14 @@ def make_safe(config_path: Path, state_dir: Path | None, is_json: bool) -> None:
 
     Exit status 0 if all are safe, 1 if one is not known to be.
     """
-    from labd.config import BadConfig, read_config
-    from labd.guard.hand import make_safe as apply
-    from labd.guard.plan import plan_of
-    from labd.guard_process import LEFTOVER_PATIENCE_S, NOTE
-    from labd.rack_process import PID_FILE, end_leftover
     from labd.store.files import StateDirectory, StateDirectoryInUse
 
-    try:
-        config = read_config(config_path, state_dir=state_dir)
-    except BadConfig as error:
-        raise click.ClickException(str(error)) from error
-    directory = StateDirectory(config.server.state_dir)
+    place = state_dir or _state_dir_of(config_path)
+    if place is None:
+        plans = _configured(config_path)
+        _tell([_applied(plans)], is_json)
+        return
+    directory = StateDirectory(place)
     try:
         directory.open()
     except StateDirectoryInUse as error:
@@ -47,17 +51,72 @@ def make_safe(config_path: Path, state_dir: Path | None, is_json: bool) -> None:
     except OSError as error:
         raise click.ClickException(f"the state directory cannot be used: {error}") from error
     try:
-        for computer in config.quantum_computers:
-            run = directory.run / computer.alias
-            end_leftover(run / NOTE, LEFTOVER_PATIENCE_S)
-            end_leftover(run / PID_FILE)
-        plans = [plan_of(one.wiring.outputs, one.station) for one in config.quantum_computers]
-        outcome = apply(tuple(instrument for plan in plans for instrument in plan))
+        noted = _noted(directory.run)
+        outcomes = [_applied(noted)] if noted else []
+        try:
+            changed = [plan for plan in _configured(config_path) if plan not in noted]
+        except click.ClickException as error:
+            if not noted:
+                raise
+            click.echo(f"only what was declared at labd's last start: {error.message}", err=True)
+            changed = []
+        if changed or not noted:
+            outcomes.append(_applied(changed))
     finally:
         directory.close()
-    told = {"safe": outcome.n_outputs, "problems": outcome.problems, "took_s": outcome.took_s}
-    sentences = [f"not known to be safe: {problem}" for problem in outcome.problems]
-    sentences.append(f"{outcome.n_outputs} outputs are safe after {outcome.took_s:.2f} s")
+    _tell(outcomes, is_json)
+
+
+def _state_dir_of(config_path: Path) -> Path | None:
+    """As the file says it, whatever else is wrong with the file."""
+    try:
+        path = tomllib.loads(config_path.read_text(encoding="utf-8"))["server"]["state_dir"]
+        return config_path.parent.absolute() / str(path)
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _noted(run: Path) -> list[Plan]:
+    """The plans of the last labd; its leftovers are ended."""
+    from labd.guard.plan import unpack_plan
+    from labd.guard_process import LEFTOVER_PATIENCE_S, NOTE, PLAN_FILE
+    from labd.rack_process import PID_FILE, end_leftover
+
+    plans = []
+    for directory in (path for path in run.iterdir() if path.is_dir()):
+        end_leftover(directory / NOTE, LEFTOVER_PATIENCE_S)
+        end_leftover(directory / PID_FILE)
+        try:
+            plans.append(unpack_plan((directory / PLAN_FILE).read_text(encoding="utf-8")))
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
+    return plans
+
+
+def _configured(config_path: Path) -> list[Plan]:
+    from labd.config import BadConfig, read_config
+    from labd.guard.plan import plan_of
+
+    try:
+        config = read_config(config_path)
+    except BadConfig as error:
+        raise click.ClickException(str(error)) from error
+    return [plan_of(one.wiring.outputs, one.station) for one in config.quantum_computers]
+
+
+def _applied(plans: Iterable[Plan]) -> Outcome:
+    from labd.guard.hand import make_safe as apply
+
+    return apply(tuple(instrument for plan in plans for instrument in plan))
+
+
+def _tell(outcomes: list[Outcome], is_json: bool) -> None:
+    problems = [problem for outcome in outcomes for problem in outcome.problems]
+    n_outputs = sum(outcome.n_outputs for outcome in outcomes)
+    took_s = sum(outcome.took_s for outcome in outcomes)
+    sentences = [f"not known to be safe: {problem}" for problem in problems]
+    sentences.append(f"{n_outputs} outputs are safe after {took_s:.2f} s")
+    told = {"safe": n_outputs, "problems": problems, "took_s": took_s}
     click.echo(json.dumps(told) if is_json else "\n".join(sentences))
-    if outcome.problems:
+    if problems:
         raise SystemExit(1)

@@ -82,7 +82,8 @@ def _parameter(station: Mapping[str, object], rule: OutputRule) -> ParameterBase
 def _slow_down(parameter: ParameterBase, slew_per_s: float) -> None:
     """Raises TypeError where QCoDeS cannot walk."""
     delay_s = max(parameter.inter_delay, RAMP_DELAY_S)
-    step = slew_per_s * delay_s
     own = math.inf if parameter.step is None else float(parameter.step)
+    if own <= slew_per_s * parameter.inter_delay * (1 + 1e-9):
+        return
     parameter.inter_delay = delay_s
-    parameter.step = min(step, own)
+    parameter.step = min(slew_per_s * delay_s, own)

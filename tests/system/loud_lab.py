@@ -6,10 +6,14 @@ rack that switches everything on for each job; with RACK_MODULE "labd.rack" it h
 
 from __future__ import annotations
 
+import json
+import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from quick_lab import ROOT, QuickLab
@@ -19,7 +23,7 @@ sys.path.append(str(ROOT / "tests" / "contract"))
 from sim_support import LoopbackFridge
 
 from labd.guard_process import NOTE
-from labd.rack_process import PID_FILE
+from labd.rack_process import PID_FILE, start_ticks
 from labd.wiring_file import read_wiring
 from labd_drivers.sim.main import SimulatedRack, write_station
 from labd_drivers.sim.rackfile import read_rack_file
@@ -40,6 +44,7 @@ class LoudLab(QuickLab):
             (STAR5 / "wiring.toml").read_bytes()
         )
         described = read_rack_file(STAR5 / "simrack.toml")
+        self.edit("stop_grace_s = 5.0", "stop_grace_s = 0.1")
         self.rack = SimulatedRack(described, LoopbackFridge(), are_ports_free=True, seed=1)
         self.rack.start()
         self.station = folder / "config" / "star5" / "station.yaml"
@@ -71,20 +76,30 @@ class LoudLab(QuickLab):
         declared = {name: now[name] for name, safe in SAFE.items() if not _is(now[name], safe)}
         return declared | playing
 
-    def pid_of(self, note: str) -> int | None:
-        """The process whose pid the daemon noted; None if there is none."""
+    def signal_child(self, note: str, number: int) -> None:
+        """Signal the process that the daemon noted, if it still is that one."""
         try:
-            return int((self.state / "run" / "star5" / note).read_text().split()[0])
-        except (OSError, IndexError):
-            return None
+            pid, ticks = (self.state / "run" / "star5" / note).read_text().split()
+        except (OSError, ValueError):
+            return
+        if start_ticks(int(pid)) == ticks:
+            os.kill(int(pid), number)
 
-    @property
-    def rack_pid(self) -> int | None:
-        return self.pid_of(PID_FILE)
+    def strike(self, victims: Iterable[str], number: int = signal.SIGKILL) -> None:
+        """Kill, or signal, "daemon", "rack" or "guard", in that order."""
+        for victim in victims:
+            if victim == "daemon":
+                self.signal(number)
+            else:
+                self.signal_child({"rack": PID_FILE, "guard": NOTE}[victim], number)
 
-    @property
-    def guard_pid(self) -> int | None:
-        return self.pid_of(NOTE)
+    def make_safe(self) -> tuple[int, dict[str, object]]:
+        """`labd make-safe`: its exit status and what it told."""
+        command = [sys.executable, "-m", "labd.cli.daemon", "make-safe", "--json"]
+        command += ["--config", str(self.config), "--state-dir", str(self.state)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        told = json.loads(done.stdout) if done.stdout else {}
+        return done.returncode, {**told, "said": done.stderr}
 
     def wait_until_loud(self, limit_s: float = 20.0) -> None:
         until = time.monotonic() + limit_s
@@ -99,7 +114,8 @@ class SafetyWatch:
     def __init__(self, lab: LoudLab) -> None:
         self._lab = lab
         self._seen = threading.Condition()
-        self._last_safe = 0.0
+        self._marked = 0.0
+        self._first_safe: float | None = None
         self.last_unsafe: dict[str, float | bool] = {}
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -119,17 +135,21 @@ class SafetyWatch:
             with self._seen:
                 if unsafe:
                     self.last_unsafe = unsafe
-                else:
-                    self._last_safe = began
+                elif self._first_safe is None and began > self._marked:
+                    self._first_safe = time.monotonic()
                     self._seen.notify_all()
 
-    def safe_after(self, instant: float, limit_s: float) -> float:
-        """Seconds from that instant until everything was safe at once; the limit if it was not."""
+    def mark(self) -> None:
+        """From now on is counted."""
         with self._seen:
-            is_safe = self._seen.wait_for(
-                lambda: self._last_safe > instant, max(instant + limit_s - time.monotonic(), 0.01)
-            )
-            return self._last_safe - instant if is_safe else limit_s
+            self._marked, self._first_safe = time.monotonic(), None
+
+    def safe_after_s(self, limit_s: float) -> float:
+        """Seconds from the mark until everything was safe at once; the limit if it was not."""
+        with self._seen:
+            left_s = max(self._marked + limit_s - time.monotonic(), 0.01)
+            self._seen.wait_for(lambda: self._first_safe is not None, left_s)
+            return limit_s if self._first_safe is None else self._first_safe - self._marked
 
 
 def _is(value: float | bool, safe: float | bool | str) -> bool:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,20 +28,6 @@ def lab(tmp_path: Path) -> Iterator[LoudLab]:
         lab.close()
 
 
-def kill(pid: int | None, number: int = signal.SIGKILL) -> float:
-    """When it was done."""
-    assert pid is not None
-    os.kill(pid, number)
-    return time.monotonic()
-
-
-def make_safe(lab: LoudLab) -> tuple[int, dict[str, object]]:
-    command = [sys.executable, "-m", "labd.cli.daemon", "make-safe", "--json"]
-    command += ["--config", str(lab.config), "--state-dir", str(lab.state)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    return done.returncode, json.loads(done.stdout) if done.stdout else {"said": done.stderr}
-
-
 def test_outputs_are_safe_at_boot_before_any_rack_has_them(lab: LoudLab) -> None:
     port = lab.rack.servers["bias_qb1"].port
     with socket.create_connection(("127.0.0.1", port)) as line:
@@ -54,9 +36,9 @@ def test_outputs_are_safe_at_boot_before_any_rack_has_them(lab: LoudLab) -> None
     assert set(lab.unsafe()) == {"bias_qb1.voltage"}
 
     with SafetyWatch(lab) as watch:
-        began = time.monotonic()
+        watch.mark()
         lab.start()
-        safe_s = watch.safe_after(began, 20.0)
+        safe_s = watch.safe_after_s(20.0)
         job = lab.submit(s=0.01)
         assert lab.wait_for(job).status == iqm.COMPLETED
 
@@ -68,18 +50,11 @@ def test_outputs_are_safe_after_a_kill(lab: LoudLab, victims: str) -> None:
     lab.start()
     job = lab.submit(s=LONG_S)
     lab.wait_until_loud()
-    guard_pid = lab.guard_pid
 
     with SafetyWatch(lab) as watch:
-        for victim in victims.split():
-            match victim:
-                case "daemon":
-                    lab.signal(signal.SIGKILL)
-                case "rack":
-                    kill(lab.rack_pid)
-                case _:
-                    kill(guard_pid)
-        took_s = watch.safe_after(time.monotonic(), SAFE_WITHIN_S)
+        lab.strike(victims.split())
+        watch.mark()
+        took_s = watch.safe_after_s(SAFE_WITHIN_S)
 
     assert took_s < SAFE_WITHIN_S, watch.last_unsafe
     if "daemon" in victims:
@@ -93,7 +68,7 @@ def test_the_guard_alone_may_die_without_anybody_noticing(lab: LoudLab) -> None:
     job = lab.submit(s=1.5)
     lab.wait_until_loud()
 
-    kill(lab.guard_pid)
+    lab.strike(["guard"])
 
     assert lab.wait_for(job).status == iqm.COMPLETED
     assert lab.unsafe()
@@ -106,7 +81,8 @@ def test_outputs_are_safe_when_the_daemon_hangs(lab: LoudLab) -> None:
 
     with SafetyWatch(lab) as watch:
         lab.signal(signal.SIGSTOP)
-        took_s = watch.safe_after(time.monotonic(), HANG_S + SAFE_WITHIN_S + 1.0)
+        watch.mark()
+        took_s = watch.safe_after_s(HANG_S + SAFE_WITHIN_S + 1.0)
     lab.signal(signal.SIGCONT)
 
     assert took_s < HANG_S + SAFE_WITHIN_S + 1.0, watch.last_unsafe
@@ -115,7 +91,6 @@ def test_outputs_are_safe_when_the_daemon_hangs(lab: LoudLab) -> None:
 
 
 def test_outputs_are_safe_after_the_service_stops(lab: LoudLab) -> None:
-    lab.edit("stop_grace_s = 5.0", "stop_grace_s = 0.1")
     lab.start()
     lab.submit(s=LONG_S)
     lab.wait_until_loud()
@@ -123,7 +98,7 @@ def test_outputs_are_safe_after_the_service_stops(lab: LoudLab) -> None:
     assert lab.stop() == 0
 
     assert lab.unsafe() == {}
-    status, told = make_safe(lab)
+    status, told = lab.make_safe()
     assert (status, told["safe"], told["problems"]) == (0, 31, [])
 
 
@@ -131,22 +106,37 @@ def test_make_safe_ends_what_a_killed_labd_left(lab: LoudLab) -> None:
     lab.start()
     lab.submit(s=LONG_S)
     lab.wait_until_loud()
-    kill(lab.guard_pid, signal.SIGSTOP)
+    lab.strike(["guard"], signal.SIGSTOP)
     lab.kill()
 
     began = time.monotonic()
-    kill(lab.guard_pid)
-    status, told = make_safe(lab)
+    lab.strike(["guard"])
+    status, told = lab.make_safe()
 
     assert (status, told["problems"]) == (0, [])
     assert time.monotonic() - began < 10.0
     assert lab.unsafe() == {}
 
 
+def test_make_safe_needs_no_configuration_but_the_last_one_in_force(lab: LoudLab) -> None:
+    lab.start()
+    lab.submit(s=LONG_S)
+    lab.wait_until_loud()
+    lab.strike(["guard", "rack", "daemon"])
+    lab.wait()
+    lab.edit("[server]", "[server]\nstate_dri = 1")
+
+    status, told = lab.make_safe()
+
+    assert (status, told["safe"], told["problems"]) == (0, 31, [])
+    assert "unknown key; did you mean state_dir?" in str(told["said"])
+    assert lab.unsafe() == {}
+
+
 def test_make_safe_leaves_a_running_labd_to_its_guard(lab: LoudLab) -> None:
     lab.start()
 
-    status, told = make_safe(lab)
+    status, told = lab.make_safe()
 
     assert status == 1
     assert "labd is running" in str(told["said"])
