@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from labd.guard.plan import Plan
 
 
+DEFAULT_STATE_DIR = "/var/lib/labd"
+
+
 @click.command("make-safe")
 @click.option(
     "--config",
@@ -70,9 +73,10 @@ def make_safe(config_path: Path, state_dir: Path | None, is_json: bool) -> None:
 def _state_dir_of(config_path: Path) -> Path | None:
     """As the file says it, whatever else is wrong with the file."""
     try:
-        path = tomllib.loads(config_path.read_text(encoding="utf-8"))["server"]["state_dir"]
-        return config_path.parent.absolute() / str(path)
-    except (OSError, ValueError, LookupError, TypeError):
+        tables = tomllib.loads(config_path.read_text(encoding="utf-8"))
+        path = str(tables.get("server", {}).get("state_dir", DEFAULT_STATE_DIR))
+        return config_path.parent.absolute() / path
+    except (OSError, ValueError, AttributeError):
         return None
 
 

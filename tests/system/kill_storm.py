@@ -68,7 +68,8 @@ class Report:
     def __str__(self) -> str:
         return (
             f"kills {self.n_kills} ({self.n_loud} with outputs on), "
-            f"acknowledged {len(self.acknowledged)}, lost {len(self.lost)}, doubled {len(self.doubled)}, unfinished {len(self.unfinished)}, "
+            f"acknowledged {len(self.acknowledged)}, lost {len(self.lost)}, "
+            f"doubled {len(self.doubled)}, unfinished {len(self.unfinished)}, "
             f"out of order {self.out_of_order}, runs {self.n_runs}; {dict(self.states)}; "
             f"slowest restart {self.slowest_restart_s:.2f} s; outputs safe after {self._safe()}"
         )

@@ -24,6 +24,7 @@ from sim_support import LoopbackFridge
 
 from labd.guard_process import NOTE
 from labd.rack_process import PID_FILE, start_ticks
+from labd.wire import sweep_pb2
 from labd.wiring_file import read_wiring
 from labd_drivers.sim.main import SimulatedRack, write_station
 from labd_drivers.sim.rackfile import read_rack_file
@@ -106,6 +107,24 @@ class LoudLab(QuickLab):
         while not self.unsafe():
             assert time.monotonic() < until, self.log()
             time.sleep(LOOK_EVERY_S)
+
+    def wait_until_playing(self, limit_s: float = 60.0) -> None:
+        until = time.monotonic() + limit_s
+        while not self.outputs()["awg1.is_running"]:
+            assert time.monotonic() < until, self.log()
+            time.sleep(LOOK_EVERY_S)
+
+
+def payload(name: str, repeats: int) -> bytes:
+    """A captured payload with as many shots, averaged into one bin."""
+    path = ROOT / "tests" / "data" / "payloads" / f"{name}.sweep.bin"
+    task = sweep_pb2.SweepTaskRequest.FromString(path.read_bytes())
+    request = sweep_pb2.SweepRequest.FromString(task.payload.value)
+    options = request.settings.subnodes["options"].settings
+    options["playlist_repeats"].value.sint64_value = repeats
+    options["averaging_bins"].value.sint64_value = 1
+    task.payload.value = request.SerializeToString()
+    return task.SerializeToString()
 
 
 class SafetyWatch:

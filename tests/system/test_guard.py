@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from loud_lab import LoudLab, SafetyWatch
+from loud_lab import LoudLab, SafetyWatch, payload
 from quick_lab import FINAL
 
 from labd.wire import iqm_server_pb2 as iqm
@@ -156,3 +156,52 @@ def test_no_job_runs_while_an_output_is_not_known_to_be_safe(lab: LoudLab) -> No
     lab.rack.servers["lo_qb3"].come_back()
 
     assert lab.wait_for(job).status in FINAL
+
+
+class RealLab(LoudLab):
+    RACK_MODULE = "labd.rack"
+
+
+@pytest.fixture
+def real_lab(tmp_path: Path) -> Iterator[RealLab]:
+    lab = RealLab(tmp_path)
+    try:
+        yield lab
+    finally:
+        lab.close()
+
+
+@pytest.mark.timeout(180)
+def test_outputs_are_safe_after_the_end_of_a_real_rack_and_the_next_job_passes(
+    real_lab: RealLab,
+) -> None:
+    real_lab.start()
+    job = real_lab.submit(payload("bell", repeats=2_000_000))
+    real_lab.wait_until_playing()
+
+    with SafetyWatch(real_lab) as watch:
+        real_lab.strike(["rack"], signal.SIGSEGV)
+        watch.mark()
+        took_s = watch.safe_after_s(SAFE_WITHIN_S)
+
+    assert took_s < SAFE_WITHIN_S, watch.last_unsafe
+    assert real_lab.wait_for(job).status == iqm.INTERRUPTED
+    again = real_lab.submit(payload("bell", repeats=100))
+    assert real_lab.wait_for(again).status == iqm.COMPLETED
+
+
+@pytest.mark.timeout(180)
+def test_outputs_are_safe_after_a_cancel(real_lab: RealLab) -> None:
+    real_lab.start()
+    job = real_lab.submit(payload("bell", repeats=2_000_000))
+    real_lab.wait_until_playing()
+
+    with SafetyWatch(real_lab) as watch:
+        real_lab.jobs.CancelJobV1(iqm.JobLookupV1(id=job.id))
+        watch.mark()
+        took_s = watch.safe_after_s(SAFE_WITHIN_S)
+
+    assert took_s < SAFE_WITHIN_S, watch.last_unsafe
+    assert real_lab.wait_for(job).status == iqm.CANCELLED
+    again = real_lab.submit(payload("bell", repeats=100))
+    assert real_lab.wait_for(again).status == iqm.COMPLETED
