@@ -49,7 +49,7 @@ fuzz: .venv/.ready
 	LABD_FUZZ_N=5000 .venv/bin/python -m pytest -q --timeout 3600 tests/unit/test_payload_mutations.py tests/system/test_fuzz_daemon.py
 
 kills: .venv/.ready
-	.venv/bin/python tests/system/kill_storm.py 200
+	.venv/bin/python tests/system/kill_storm.py 1000
 
 # Three chips, each from a wrong calibration set back to Bell pairs.
 calibrations: .venv/.ready

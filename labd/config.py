@@ -33,6 +33,7 @@ from labd.core.openings import TimeslotRules
 from labd.core.rig import RigModule
 from labd.core.station_description import Chip
 from labd.core.wiring import Wiring
+from labd.guard.plan import untold
 from labd.journal import Level
 from labd.station_file import (
     StationInstrument,
@@ -428,6 +429,7 @@ def _quantum_computer(
     rig = _rig(findings, wiring_path, wiring)
     if wiring is not None and station is not None:
         findings.add(wiring_path, *missing_instruments(wiring, station))
+        findings.add(wiring_path, *untold(wiring.outputs, station))
     chip = findings.read(read_chip_design_record, base / table.chip_design_record)
     calibration = None
     if table.calibration_set:

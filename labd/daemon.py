@@ -30,6 +30,8 @@ from labd.core.jobs import QcId
 from labd.desk import Desk
 from labd.foresight import Foresight
 from labd.gate import Gate
+from labd.guard.plan import plan_of
+from labd.guard_process import Guard, GuardCommand
 from labd.identity import Identities
 from labd.keeper import Keeper
 from labd.listeners import FrontProcess, bind_tcp, bind_unix
@@ -129,7 +131,11 @@ class Daemon:
         desk = Desk(store, changes, foresight.note)
         for computer in computers:
             supervisors[computer.id] = Supervisor(
-                desk, self._rack_command(store, computer), computer.id, computer.timeslots
+                desk,
+                self._rack_command(store, computer),
+                _guard(store, computer),
+                computer.id,
+                computer.timeslots,
             )
         intake = Intake(self._config.limits, CircuitStations(store.calibration_sets))
         stack.callback(intake.close)
@@ -224,6 +230,7 @@ class Daemon:
         for computer in config.quantum_computers:
             self._supervisors[computer.id].use(
                 self._rack_command(store, computer),
+                plan_of(computer.wiring.outputs, computer.station),
                 computer.timeslots,
                 is_rack_changed=computer.id in made.racks,
             )
@@ -252,6 +259,13 @@ class _Parts:
     intake: Intake
     identities: Identities
     foresight: Foresight
+
+
+def _guard(store: Store, computer: QuantumComputer) -> Guard:
+    plan = plan_of(computer.wiring.outputs, computer.station)
+    return Guard(
+        GuardCommand(computer.alias, private_directory(store.directory.run, computer.alias), plan)
+    )
 
 
 def _prepare(store: Store, config: Config) -> None:

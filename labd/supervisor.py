@@ -1,5 +1,7 @@
 """One rack process per quantum computer: started, watched, given jobs, stopped, killed, replaced.
 
+A rack gets its instruments from the guard, which has made every output safe, and they go back to
+the guard when the process ends or lets go of them after trouble.
 A job is claimed only for a rack that is ready; until then it waits in the queue. Which one starts
 is decided anew whenever queue, slots or mode change, and when the clock reaches the instant from
 which on the last decision is void (labd.core.openings). What a process ran when it ended becomes
@@ -24,9 +26,11 @@ from labd.core.errors import Unavailable
 from labd.core.jobs import Job, JobId, JobState, JobType, QcId
 from labd.core.openings import S_NS, TimeslotRules
 from labd.desk import Desk
+from labd.guard.plan import Plan
+from labd.guard_process import Guard
 from labd.pulse import Pulse
 from labd.rack import messages as rack
-from labd.rack_process import RackCommand, RackProcess, end_leftover
+from labd.rack_process import PID_FILE, RackCommand, RackProcess, end_leftover
 from labd.store.jobs import Ending
 from labd.store.timeslots import Decision
 
@@ -88,12 +92,15 @@ class _Running:
 class Supervisor:
     """The keeper of one rack process."""
 
-    def __init__(self, desk: Desk, command: RackCommand, qc_id: QcId, rules: TimeslotRules) -> None:
+    def __init__(
+        self, desk: Desk, command: RackCommand, guard: Guard, qc_id: QcId, rules: TimeslotRules
+    ) -> None:
         self.status = RackStatus(RackState.STARTING)
         self.has_reported = asyncio.Event()
         """Set once it is known what the rack is good for."""
         self._desk = desk
         self._command = command
+        self._guard = guard
         self._qc_id = qc_id
         self._rules = rules
         self._work = desk.changes.watch(("arrival", qc_id))
@@ -103,9 +110,11 @@ class Supervisor:
         self._is_outdated = False
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._granting: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin keeping a process."""
+        self._guard.start()
         self._task = asyncio.create_task(self._keep(), name=f"rack-{self._command.name}")
 
     @property
@@ -114,9 +123,13 @@ class Supervisor:
         is_kept = self._task is None or not self._task.done() or self._stopping.is_set()
         return is_kept and self._pulse.is_alive
 
-    def use(self, command: RackCommand, rules: TimeslotRules, *, is_rack_changed: bool) -> None:
+    def use(
+        self, command: RackCommand, plan: Plan, rules: TimeslotRules, *, is_rack_changed: bool
+    ) -> None:
         """Share by these rules from now on; with other files, open the rack again once it idles."""
         self._command, self._rules = command, rules
+        if is_rack_changed:
+            self._guard.use(plan)
         self._is_outdated = self._is_outdated or is_rack_changed
         self._work.wake()
 
@@ -151,6 +164,9 @@ class Supervisor:
             await _first_of(process.ended(STOP_PATIENCE_S), hurry, STOP_LIMIT_S)
             await process.ended(HURRY_PATIENCE_S)
         await self._task
+        if not self._guard.is_safe:
+            await self._make_safe()
+        await self._guard.stop()
 
     async def _idle(self) -> None:
         while self._running is not None:
@@ -167,7 +183,8 @@ class Supervisor:
     # ---- the process
 
     async def _keep(self) -> None:
-        if await asyncio.to_thread(end_leftover, self._command.directory):
+        note = self._command.directory / PID_FILE
+        if await asyncio.to_thread(end_leftover, note):
             _log.warning("rack %s: killed a process of an earlier labd", self._command.name)
         backoff_s = FIRST_BACKOFF_S
         while not self._stopping.is_set():
@@ -197,6 +214,7 @@ class Supervisor:
         self._pulse = Pulse()
         work = asyncio.create_task(self._run_jobs(process))
         feeling = asyncio.create_task(self._feel_pulse(process))
+        self._granting = asyncio.create_task(self._grant(process))
         patience_s = 0.5
         try:
             async for message in process.received():
@@ -216,7 +234,10 @@ class Supervisor:
         if self._running is not None:
             self._running.end(Ending(JobState.INTERRUPTED, f"{why} while the job was executing"))
         self._work.wake()
+        await _ended(self._granting)
+        safe = asyncio.create_task(self._make_safe())
         await work
+        await safe
         return why
 
     async def _feel_pulse(self, process: RackProcess) -> None:
@@ -235,6 +256,24 @@ class Supervisor:
     def _silence(self) -> str:
         return f"the rack process gave no sign of life for {self._pulse.silence_s:g} s"
 
+    async def _grant(self, process: RackProcess) -> None:
+        """Give the instruments to the rack, once every output is safe."""
+        backoff_s = FIRST_BACKOFF_S
+        while problems := await self._make_safe():
+            what = f"not every output is known to be safe: {'; '.join(problems)}"
+            self._set_status(RackStatus(RackState.UNAVAILABLE, what))
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
+        self._guard.watch(process.pid)
+        process.send(rack.Granted())
+
+    async def _make_safe(self) -> tuple[str, ...]:
+        """Have the guard do it, while no rack has the instruments; what is not safe."""
+        problems = await self._guard.make_safe()
+        for problem in problems:
+            _log.error("rack %s: not known to be safe: %s", self._command.name, problem)
+        return problems
+
     def _take(self, message: rack.Message) -> None:
         match message:
             case rack.Ready(instruments):
@@ -246,6 +285,9 @@ class Supervisor:
                 if status != self.status:
                     _log.warning("rack %s: %s", self._command.name, what)
                 self._set_status(status)
+            case rack.Released():
+                if self._process is not None:
+                    self._granting = asyncio.create_task(self._grant(self._process))
             case rack.Progress(job_id, done, total):
                 running = self._running
                 if running is not None and str(running.job.id) == job_id:
@@ -380,6 +422,12 @@ async def until_due(work: Watch, decision: Decision, clock_ns: Callable[[], int]
         left_s = None if due_ns is None else max(0.0, (due_ns - clock_ns()) / S_NS)
         if await work.wait(None if left_s is None else min(left_s, CLOCK_STEP_S)):
             return
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancel it, and wait until it is over."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _first_of(work: Coroutine[None, None, T], hurry: asyncio.Event, limit_s: float) -> None:

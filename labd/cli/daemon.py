@@ -1,4 +1,4 @@
-"""The command `labd`: serve, check-config, fsck, restore, playground.
+"""The command `labd`: serve, check-config, make-safe, fsck, restore, playground.
 
 Exit 0 done, 1 refused, 2 usage.
 """
@@ -34,6 +34,7 @@ LARGEST_ON_HEAP_BYTES = 32 << 20
 
 _LAZY = {
     "fsck": "labd.cli.state",
+    "make-safe": "labd.cli.make_safe",
     "playground": "labd.cli.playground",
     "restore": "labd.cli.state",
 }
@@ -47,7 +48,7 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in _LAZY:
-            command = getattr(importlib.import_module(_LAZY[cmd_name]), cmd_name)
+            command = getattr(importlib.import_module(_LAZY[cmd_name]), cmd_name.replace("-", "_"))
             assert isinstance(command, click.Command)
             return command
         return super().get_command(ctx, cmd_name)

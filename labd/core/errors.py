@@ -334,6 +334,29 @@ class StorageFault(JobFailure):
 
 
 @dataclass(eq=False)
+class OutputLimitBroken(JobFailure):
+    """A parameter was about to be set beyond what the station allows; it was not set.
+
+    unit: of value and limit; may be empty.
+    """
+
+    instrument: str
+    parameter: str
+    value: float | str
+    limit: float
+    unit: str
+
+    def __str__(self) -> str:
+        """Instrument, parameter, value and limit."""
+        unit = f" {self.unit}" if self.unit else ""
+        value = self.value if isinstance(self.value, str) else f"{self.value:.12g}{unit}"
+        return (
+            f"{self.instrument}: {self.parameter} was to be set to {value}; the station's limit is"
+            f" {self.limit:.12g}{unit}"
+        )
+
+
+@dataclass(eq=False)
 class ExecutionFailed(JobFailure):
     """Any other reason for which an accepted job ends FAILED."""
 

@@ -44,9 +44,13 @@ PROGRESS_EVERY_S: Final = 0.1
 
 
 class Aftermath(Enum):
-    """What is to be thought of the rig after a job."""
+    """What is to be thought of the rig after a job.
+
+    STOPPED: the job did not come to its end, and the rig is sound; its outputs stand anywhere.
+    """
 
     SOUND = "sound"
+    STOPPED = "stopped"
     DOUBTFUL = "doubtful"
 
 
@@ -76,6 +80,7 @@ def execute(run: Run, bench: Bench) -> Aftermath:
         timings_s = _Job(run, bench).run()
     except _GivenUp:
         bench.send(Cancelled(run.job_id))
+        return Aftermath.STOPPED
     except (Refusal, JobFailure) as error:
         fields = {"JOB_ID": run.job_id}
         if isinstance(error, InstrumentFault):
@@ -96,7 +101,7 @@ def _fail(run: Run, bench: Bench, what: str, *, is_sound: bool) -> Aftermath:
     if not is_sound:
         bench.send(Unavailable(what))
     bench.send(Failed(run.job_id, what))
-    return Aftermath.SOUND if is_sound else Aftermath.DOUBTFUL
+    return Aftermath.STOPPED if is_sound else Aftermath.DOUBTFUL
 
 
 class _Job:

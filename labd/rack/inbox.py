@@ -19,10 +19,12 @@ from labd.rack.messages import (
     Cancel,
     Cancelled,
     FromRack,
+    Granted,
     Message,
     MessageReader,
     Ping,
     Pong,
+    Released,
     Run,
     Shutdown,
     pack_message,
@@ -48,6 +50,7 @@ class Inbox:
         self._give_up: Callable[[], None] | None = None
         self._is_cancelled = False
         self._is_closing = False
+        self._is_granted = False
         self._is_hung = threading.Timer(END_PATIENCE_S, os._exit, (_EXIT_HUNG,))
         self._is_hung.daemon = True
 
@@ -83,6 +86,17 @@ class Inbox:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_closing, timeout_s)
             return self._waiting is not None and not self._is_closing
+
+    def wait_for_grant(self) -> bool:
+        """Wait until the instruments are this process's, or an end; whether they are."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_granted or self._is_closing)
+            return not self._is_closing
+
+    def release(self) -> None:
+        """The instruments are nobody's; they come back by another grant."""
+        self._is_granted = False
+        self.send(Released())
 
     def wait_for_end(self, timeout_s: float) -> None:
         """Wait that long, or until the process is to end."""
@@ -127,6 +141,10 @@ class Inbox:
                     self._changed.notify_all()
             case Cancel(job_id):
                 self._cancel(job_id)
+            case Granted():
+                with self._changed:
+                    self._is_granted = True
+                    self._changed.notify_all()
             case Shutdown():
                 self.close()
             case Ping():

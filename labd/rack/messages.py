@@ -42,6 +42,11 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Granted:
+    """Daemon to rack: every output is safe; the instruments are the rack's until it lets go."""
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """Daemon to rack: give up what runs, make the instruments safe, close them, exit."""
 
@@ -78,6 +83,11 @@ class Unavailable:
     """Rack to daemon: the station cannot be used now, the rack keeps trying. `what`: a sentence."""
 
     what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Rack to daemon: after trouble the station is closed; it is opened again once granted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +134,31 @@ class Stopped:
     """Rack to daemon: the instruments are safe and closed; the process ends now."""
 
 
-ToRack = Run | Cancel | Shutdown | Ping
+ToRack = Run | Cancel | Granted | Shutdown | Ping
 FromRack = (
-    Pong | Ready | Unavailable | Started | Progress | Completed | Failed | Cancelled | Stopped
+    Pong
+    | Ready
+    | Unavailable
+    | Released
+    | Started
+    | Progress
+    | Completed
+    | Failed
+    | Cancelled
+    | Stopped
 )
 Message = ToRack | FromRack
 
 _NAMES: Final[Mapping[type[Message], str]] = {
     Run: "run",
     Cancel: "cancel",
+    Granted: "granted",
     Shutdown: "shutdown",
     Ping: "ping",
     Pong: "pong",
     Ready: "ready",
     Unavailable: "unavailable",
+    Released: "released",
     Started: "started",
     Progress: "progress",
     Completed: "completed",

@@ -27,6 +27,7 @@ from labd.core.errors import Refusal
 from labd.core.jobs import Job, JobState, QcId
 from labd.desk import Desk
 from labd.foresight import Foresight
+from labd.guard_process import Guard, GuardCommand
 from labd.identity import Caller
 from labd.rack_process import RackCommand
 from labd.rpc.acceptance import Acceptance
@@ -101,7 +102,8 @@ class OpenLab:
             0,
             directory,
         )
-        supervisor = Supervisor(self.desk, command, computer.id, computer.timeslots)
+        guard = Guard(GuardCommand(computer.alias, directory, ()))
+        supervisor = Supervisor(self.desk, command, guard, computer.id, computer.timeslots)
         supervisor.status = RackStatus(RackState.READY)
         supervisors[computer.id] = supervisor
         self.intake = Intake(config.limits, CircuitStations(self.store.calibration_sets))

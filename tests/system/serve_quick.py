@@ -28,7 +28,8 @@ def main() -> None:
     def on_ready(address: str) -> None:
         print(f"labd ready on http://{address}/star5", flush=True)
 
-    daemon = Daemon(read(), read, is_verbose=True, rack_module="quick_rack")
+    rack_module = os.environ.get("LABD_RACK_MODULE", "quick_rack")
+    daemon = Daemon(read(), read, is_verbose=True, rack_module=rack_module)
     asyncio.run(daemon.run(on_ready))
 
 
