@@ -1,21 +1,26 @@
 """The result of a circuit job, written while it is measured, in the very bytes that are streamed.
 
 As with labd.rack.result_file: all of the file is reserved before the first shot, rows go to their
-places, and the name without ``.part`` is given when everything is on the disk.
+places, and the name without ``.part`` is given when everything is on the disk. A block of shots has
+few rows of each of many circuits: blocks are collected until there is something to write.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from labd.core.circuit_layout import circuit_layout, end_text, row_texts
-from labd.core.circuit_results import ReadoutMap, rows_of
+from labd.core.circuit_results import Bits, ReadoutMap, rows_of
 from labd.core.demod import LabelValues
 from labd.core.partial import CircuitHead
 from labd.rack.part_file import PartFile
+
+COLLECTED_BITS = 1 << 19
+"""So many are kept in memory, 8 bytes each."""
 
 
 class MeasurementsFile(PartFile):
@@ -26,6 +31,8 @@ class MeasurementsFile(PartFile):
         self._layout = circuit_layout(readout, n_shots)
         self._n_rows = [0] * len(readout.circuits)
         self._n_done = 0
+        self._collected: list[Mapping[str, Bits]] = []
+        self._n_collected = 0
         super().__init__(path, self._layout.n_bytes, CircuitHead(readout, n_shots))
         try:
             for offset, text in self._layout.texts:
@@ -46,6 +53,26 @@ class MeasurementsFile(PartFile):
         n_shots = len(next(iter(bits.values())))
         if first_shot + n_shots > self._layout.n_shots:
             raise ValueError(f"{n_shots} shots from {first_shot} do not fit")
+        self._collected.append(bits)
+        self._n_collected += sum(block.size for block in bits.values())
+        self._n_done += n_shots
+        if self._n_collected >= COLLECTED_BITS:
+            self._put_rows()
+
+    def abort(self) -> None:
+        """Write what was collected, if the disk takes it, and close. Idempotent."""
+        with contextlib.suppress(OSError):
+            self._put_rows()
+        super().abort()
+
+    def _put_rows(self) -> None:
+        """Write what was collected, as one block."""
+        if not self._collected:
+            return
+        labels = self._collected[0]
+        bits = {name: np.concatenate([each[name] for each in self._collected]) for name in labels}
+        self._collected, self._n_collected = [], 0
+        n_shots = len(next(iter(bits.values())))
         self.begin_block()
         n_rows = list(self._n_rows)
         for index, circuit in enumerate(self._readout.circuits):
@@ -55,14 +82,14 @@ class MeasurementsFile(PartFile):
                 text = row_texts(rows[place.key])
                 self.put_values(text, place.offset + n_before * place.row_bytes)
                 self._n_rows[index] = n_before + len(rows[place.key])
-        self._n_done += n_shots
         new = [after - before for before, after in zip(n_rows, self._n_rows, strict=True)]
-        self.end_block(0, first_shot, n_shots, tuple(new))
+        self.end_block(0, self._n_done - n_shots, n_shots, tuple(new))
 
     def finish(self) -> None:
         """Make the file a result. Raises ValueError while shots are missing."""
         if self._n_done < self._layout.n_shots:
             raise ValueError(f"{self._n_done} of {self._layout.n_shots} shots were written")
+        self._put_rows()
         for places, n_rows in zip(self._layout.places, self._n_rows, strict=True):
             for place in places:
                 offset, text = end_text(place, n_rows, self._layout.n_shots)
