@@ -102,9 +102,7 @@ _DRAG = Step("DRAG", _drag(1, 0.25), 120, rounds=2)
 _DRAG_FINE = Step("DRAG, fine", _drag(5, 0.06), 150, rounds=3, must_settle=True)
 
 PARTS: Mapping[str, Part] = {
-    "readout": Part(
-        "readout", (Step("frequency of the probe", readout.scan, 50, rounds=2), _READOUT_CLOUDS)
-    ),
+    "readout": Part("readout", (Step("frequency of the probe", readout.scan, 60), _READOUT_CLOUDS)),
     "frequency": Part("frequency", (_FREQUENCY_COARSE, _FREQUENCY_FINE)),
     "amplitude": Part("amplitude", (_RABI, _AMPLIFY, _AMPLIFY_MORE)),
     "drag": Part("drag", (_DRAG, _DRAG_FINE)),
