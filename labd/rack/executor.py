@@ -204,7 +204,4 @@ class Tempo:
 
 def _loop_s(job: PulseJob) -> float:
     """How long one shot plays, at least a microsecond."""
-    program = job.program
-    durations = [segment.duration_samples for segment in program.segments]
-    n_samples = sum(durations[index] + program.end_delay_samples for index in program.order)
-    return max(n_samples / program.sample_rate_hz, 1e-6)
+    return max(job.program.shot_s, 1e-6)
