@@ -35,6 +35,7 @@ from labd.listeners import FrontProcess, bind_tcp, bind_unix
 from labd.rack_process import RackCommand
 from labd.reload import Fresh, Reloader, use_level
 from labd.reload_plan import Plan
+from labd.rpc.acceptance import Acceptance
 from labd.rpc.intake import Intake
 from labd.rpc.laboratory import Laboratory
 from labd.rpc.server import RpcServer
@@ -144,12 +145,13 @@ class Daemon:
         connections = Connections(time.time_ns)
         identities = Identities(store.people, self._config.access, time.time_ns)
         gate = Gate(identities, connections, trail)
-        web = WebServer(make_app(self._computers, store, self._status_of, gate))
+        laboratory = Laboratory(self._config, desk, supervisors, foresight)
+        acceptance = Acceptance(laboratory, intake)
+        web = WebServer(make_app(laboratory, acceptance, gate))
         front = FrontProcess(listeners, private, self._config.tls, connections)
         stack.push_async_callback(front.stop)
         await web.start(f"/proc/self/fd/{descriptor}/http")
         stack.push_async_callback(web.stop)
-        laboratory = Laboratory(self._config, desk, supervisors, foresight)
         parts = _Parts(laboratory, intake, identities, foresight)
         self._reloader = Reloader(
             await asyncio.to_thread(Fresh.of, self._config),
@@ -157,7 +159,7 @@ class Daemon:
             lambda made: self._use(made, store, parts),
             store.audit,
         )
-        rpc = RpcServer(services(laboratory, intake, gate), gate)
+        rpc = RpcServer(services(laboratory, acceptance, gate), gate)
         umask = os.umask(0o177)
         try:
             await rpc.start(f"unix:/proc/self/fd/{descriptor}/grpc")

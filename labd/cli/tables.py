@@ -106,7 +106,8 @@ def details_tables(details: JobDetails, zone: tzinfo) -> list[RenderableType]:
 
 def _details_rows(details: JobDetails, zone: tzinfo) -> list[tuple[str, str | Text]]:
     job = details.job
-    timings = [f"{name} {seconds:.3g} s" for name, seconds in details.timings_s.items()]
+    longest_first = sorted(details.timings_s.items(), key=lambda item: -item[1])
+    timings = [f"{name} {_phase(s)}" for name, s in longest_first if name != "total"]
     sizes = f"payload {n_bytes(details.payload_bytes)}"
     if details.result_bytes:
         sizes += f", results {n_bytes(details.result_bytes)}"
@@ -196,6 +197,10 @@ def n_bytes(number: float) -> str:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.3g} {unit}"
         number /= 1024
     return f"{number:.3g} TiB"
+
+
+def _phase(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
 
 
 def _status(job: JobSummary) -> Text:

@@ -21,8 +21,9 @@ needs_systemd = pytest.mark.skipif(
 @pytest.fixture
 def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A unit whose commands are there on every machine."""
-    text = (SYSTEMD / request.param).read_text()
-    copy = tmp_path / request.param
+    name = str(request.param)
+    text = (SYSTEMD / name).read_text()
+    copy = tmp_path / name
     copy.write_text(re.sub(r"/opt/labd/current/bin/\S+", "/bin/true", text))
     return copy
 

@@ -93,6 +93,7 @@ READING = re.compile(r"/(Get|List|Subscribe|Watch|Diff|Read|WhoAmI)")
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     lab = PeopleLab(tmp_path_factory.mktemp("lab"))
+    lab.edit("stop_grace_s = 5.0", "stop_grace_s = 0.1")
     with lab:
         yield Bench(lab)
 

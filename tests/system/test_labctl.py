@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from lab_processes import PAYLOADS, ROOT, Playground, command, playground
+from lab_processes import PAYLOADS, ROOT, Playground, playground
+from labctl_runner import Labctl
 
 from labd.client import Client, gates
 
@@ -22,28 +22,6 @@ BELL = str(PAYLOADS / "bell.sweep.bin")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]:
     with playground(tmp_path_factory.mktemp("lab"), "--seed", "11") as running:
         yield running
-
-
-class Labctl:
-    """Runs labctl on one laboratory, in 80 columns."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [command("labctl"), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env={"LABD_URL": self._url, "COLUMNS": "80", "LANG": "C.UTF-8"},
-            check=False,
-        )
-
-    def answer(self, *arguments: str) -> str:
-        done = self.run(*arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +127,7 @@ def test_cancelling_what_runs_and_what_waits(lab: Playground, labctl: Labctl) ->
 
     assert answers[0] == "CANCELLED"
     assert answers[1] in ("EXECUTING", "CANCELLED")
-    assert watched.returncode == 1
+    assert watched.exit_code == 1
     assert watched.stdout == "CANCELLED\n"
     assert watched.stderr.splitlines()[-1] == "cancelled while it was executing"
 
@@ -157,7 +135,7 @@ def test_cancelling_what_runs_and_what_waits(lab: Playground, labctl: Labctl) ->
 def test_a_late_cancel_is_refused_in_one_line(labctl: Labctl, bell_id: str) -> None:
     done = labctl.run("cancel", bell_id)
 
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == f"job {bell_id} is already COMPLETED and cannot be cancelled\n"
 
 
@@ -167,7 +145,7 @@ def test_a_payload_that_cannot_be_played_is_refused_with_every_mistake(labctl: L
     text = labctl.run("submit", feedback)
     facts = json.loads(labctl.run("submit", "--json", feedback).stderr)
 
-    assert text.returncode == 1
+    assert text.exit_code == 1
     assert text.stderr.splitlines()[0] == "invalid_payload, 4 mistakes:"
     assert len(text.stderr.splitlines()) == 5
     assert facts["error_code"] == "invalid_payload"
@@ -178,7 +156,7 @@ def test_a_payload_that_cannot_be_played_is_refused_with_every_mistake(labctl: L
 def test_a_payload_of_another_type_is_refused(labctl: Labctl) -> None:
     done = labctl.run("submit", "--type", "circuit", BELL)
 
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "payload: is not JSON" in done.stderr
 
 
@@ -189,14 +167,14 @@ def test_a_payload_of_another_type_is_refused(labctl: Labctl) -> None:
 def test_wrong_usage_ends_with_2(labctl: Labctl, arguments: tuple[str, ...]) -> None:
     done = labctl.run(*arguments)
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.exit_code, done.stdout) == (2, "")
 
 
 def test_an_unknown_job_and_an_unknown_quantum_computer_are_refused(labctl: Labctl) -> None:
     job = labctl.run("show", "01920000-0000-7000-8000-000000000001")
     computer = labctl.run("--alias", "nope", "list")
 
-    assert (job.returncode, computer.returncode) == (1, 1)
+    assert (job.exit_code, computer.exit_code) == (1, 1)
     assert "not found" in job.stderr
     assert computer.stderr == "quantum computer nope not found: labd serves star5\n"
 
@@ -204,7 +182,7 @@ def test_an_unknown_job_and_an_unknown_quantum_computer_are_refused(labctl: Labc
 def test_nobody_there_is_said_in_one_line() -> None:
     done = Labctl("http://127.0.0.1:1/star5").run("list")
 
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert done.stderr.startswith("nobody answers at http://127.0.0.1:1/star5")
     assert len(done.stderr.splitlines()) == 1
 

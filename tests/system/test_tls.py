@@ -148,6 +148,14 @@ def test_labctl_comes_in_by_a_certificate(lab: TlsLab) -> None:
     assert result.output.startswith("ann, user, by certificate ann, 127.0.0.1:")
 
 
+def test_labctl_says_what_is_wrong_with_a_connection(lab: TlsLab) -> None:
+    unknown = CliRunner().invoke(cli, ["--url", f"https://localhost:{lab.port}/star5", "whoami"])
+    plain = CliRunner().invoke(cli, ["--url", f"http://localhost:{lab.port}/star5", "whoami"])
+
+    assert "--ca names the certificate of your lab's authority" in unknown.stderr
+    assert "right about http and https?" in plain.stderr
+
+
 def test_a_token_goes_before_a_certificate(lab: TlsLab) -> None:
     lab.add("ben")
     ann = lab.authority.issue("ann", "/CN=ann")
