@@ -112,11 +112,11 @@ switch_release() {
         systemctl stop labd.service
     fi
     if [ -n "$before" ] || [ -e $STATE/labd.db ]; then
-        if ! done=$(runuser -u labd -- "$release/bin/labd" migrate --config $CONFIG/labd.toml); then
+        if ! told=$(runuser -u labd -- "$release/bin/labd" migrate --config $CONFIG/labd.toml); then
             if [ -n "$before" ] && booted; then systemctl start labd.service; fi
             die "the database was not migrated; the release that was there still is"
         fi
-        say "database: $done"
+        say "database: $told"
     fi
     ln -sfn "$release" $ROOT/current.new
     mv -T $ROOT/current.new $ROOT/current
