@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from labd.cli.facts import Json
-from labd.client import Results
+from labd.client import CircuitCounts, Results
 
 
 def results_facts(job_id: str, results: Results) -> dict[str, Json]:
@@ -39,6 +40,17 @@ def results_facts(job_id: str, results: Results) -> dict[str, Json]:
             dict[str, Json](results.counts(segment=segment)) for segment in range(shape.n_segments)
         ]
     return facts
+
+
+def circuits_facts(job_id: str, circuits: Sequence[CircuitCounts]) -> dict[str, Json]:
+    """Counts of circuits as JSON, in order."""
+    return {
+        "job": job_id,
+        "circuits": [
+            {"measurement_keys": list(each.keys), "counts": dict[str, Json](each.counts)}
+            for each in circuits
+        ],
+    }
 
 
 def save_npz(results: Results, path: Path) -> None:

@@ -1,7 +1,8 @@
 """The result of a circuit job, written while it is measured, in the very bytes that are streamed.
 
 As with labd.rack.result_file: all of the file is reserved before the first shot, rows go to their
-places, and the name without ``.part`` is given when everything is on the disk.
+places, and the name without ``.part`` is given when everything is on the disk. A block of shots has
+few rows of each of many circuits: blocks are collected until there is something to write.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from labd.core.circuit_layout import circuit_layout, end_text, row_texts
-from labd.core.circuit_results import ReadoutMap, rows_of
+from labd.core.circuit_results import Bits, ReadoutMap, rows_of
 from labd.core.demod import LabelValues
 from labd.rack.part_file import PartFile
+
+COLLECTED_BITS = 1 << 19
+"""So many are kept in memory, 8 bytes each."""
 
 
 class MeasurementsFile(PartFile):
@@ -25,6 +29,8 @@ class MeasurementsFile(PartFile):
         self._layout = circuit_layout(readout, n_shots)
         self._n_rows = [0] * len(readout.circuits)
         self._n_done = 0
+        self._collected: list[Mapping[str, Bits]] = []
+        self._n_collected = 0
         super().__init__(path, self._layout.n_bytes)
         try:
             for offset, text in self._layout.texts:
@@ -45,19 +51,30 @@ class MeasurementsFile(PartFile):
         n_shots = len(next(iter(bits.values())))
         if first_shot + n_shots > self._layout.n_shots:
             raise ValueError(f"{n_shots} shots from {first_shot} do not fit")
-        for index, circuit in enumerate(self._readout.circuits):
+        self._collected.append(bits)
+        self._n_collected += sum(block.size for block in bits.values())
+        self._n_done += n_shots
+        if self._n_collected >= COLLECTED_BITS:
+            self._put_rows()
+
+    def _put_rows(self) -> None:
+        """Write what was collected."""
+        labels = self._collected[0] if self._collected else ()
+        bits = {name: np.concatenate([each[name] for each in self._collected]) for name in labels}
+        self._collected, self._n_collected = [], 0
+        for index, circuit in enumerate(self._readout.circuits if bits else ()):
             rows = rows_of(circuit, bits)
             n_before = self._n_rows[index]
             for place in self._layout.places[index]:
                 text = row_texts(rows[place.key])
                 self.put(text, place.offset + n_before * place.row_bytes)
                 self._n_rows[index] = n_before + len(rows[place.key])
-        self._n_done += n_shots
 
     def finish(self) -> None:
         """Make the file a result. Raises ValueError while shots are missing."""
         if self._n_done < self._layout.n_shots:
             raise ValueError(f"{self._n_done} of {self._layout.n_shots} shots were written")
+        self._put_rows()
         for places, n_rows in zip(self._layout.places, self._n_rows, strict=True):
             for place in places:
                 offset, text = end_text(place, n_rows, self._layout.n_shots)
