@@ -111,11 +111,13 @@ switch_release() {
     if [ -n "$before" ] && booted; then
         systemctl stop labd.service
     fi
-    if ! done=$(runuser -u labd -- "$release/bin/labd" migrate --config $CONFIG/labd.toml); then
-        [ -n "$before" ] && booted && systemctl start labd.service
-        die "the database was not migrated; ${before:-nothing} still runs"
+    if [ -n "$before" ] || [ -e $STATE/labd.db ]; then
+        if ! told=$(runuser -u labd -- "$release/bin/labd" migrate --config $CONFIG/labd.toml); then
+            if [ -n "$before" ] && booted; then systemctl start labd.service; fi
+            die "the database was not migrated; the release that was there still is"
+        fi
+        say "database: $told"
     fi
-    say "database: $done"
     ln -sfn "$release" $ROOT/current.new
     mv -T $ROOT/current.new $ROOT/current
     for command in $COMMANDS; do ln -sfn $ROOT/current/bin/$command /usr/local/bin/$command; done

@@ -291,8 +291,8 @@ def live_and_not() -> None:
     run("systemctl", "reload", "labd.service")
     until(lambda: bool(reload_lines("server.listen")), 10, "the journal says what cannot change")
     assert "now hold: limits" in reload_lines("server.listen")[-1]
-    run("runuser", "-u", "nobody", "--", "/usr/local/bin/labctl", "whoami")
-    limits = json.loads(labctl("limits", "show", "nobody", "--json"))["limits"]
+    run("runuser", "-u", "daemon", "--", "/usr/local/bin/labctl", "whoami")
+    limits = json.loads(labctl("limits", "show", "daemon", "--json"))["limits"]
     assert 7 in [each["limit"] for each in limits if each["name"] == "queued_jobs"], limits
     assert main_pid() == pid
     assert rack_pid() == rack
@@ -376,7 +376,7 @@ def is_hardened() -> None:
         for path in ("/usr/x", "/etc/x", "/opt/labd/x"):
             said = run("nsenter", "-t", str(pid), "-m", "touch", path, status=None)
             assert "Read-only file system" in said, said
-    assert "nobody" in run("runuser", "-u", "nobody", "--", "/usr/local/bin/labctl", "whoami")
+    assert "daemon" in run("runuser", "-u", "daemon", "--", "/usr/local/bin/labctl", "whoami")
     assert "root" in labctl("--url", "unix:/run/labd/labd.sock", "--alias", "star5", "whoami")
 
 
