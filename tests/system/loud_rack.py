@@ -1,4 +1,4 @@
-"""A quick rack with instruments: for every job all outputs are on, and they stay on.
+"""A quick rack with instruments: from its first job on all outputs are on, and they stay on.
 
 Like a rack whose driver is stuck, it makes nothing safe by itself. It touches the instruments only
 while they are its own, by raw sockets and without a driver, and takes a moment to open them.
@@ -38,6 +38,11 @@ class LoudRack(QuickRack):
         super().serve()
 
     def run(self, order: rack.Run) -> None:
+        if not self._lines:
+            self._switch_on()
+        super().run(order)
+
+    def _switch_on(self) -> None:
         for name in self._ports:
             if name.startswith("bias"):
                 self._tell(name, ":OUTP 1", ":SOUR:LEV 0.3")
@@ -45,7 +50,6 @@ class LoudRack(QuickRack):
                 self._tell(name, ":OUTP:STAT 1")
             elif name.startswith("awg"):
                 self._tell(name, *(f":OUTP{n}:STAT 1" for n in range(1, 9)))
-        super().run(order)
 
     def _tell(self, name: str, *commands: str) -> None:
         if name not in self._lines:
