@@ -2,7 +2,7 @@
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test setup check unit compat proto bench fuzz kills lock clean
+.PHONY: demo test setup check unit compat proto bench fuzz kills power-cuts lock clean
 
 demo: .venv/.ready .venv-compat/.ready
 	tests/compat/run-demo
@@ -35,6 +35,11 @@ fuzz: .venv/.ready
 
 kills: .venv/.ready
 	.venv/bin/python tests/system/kill_storm.py 200
+
+# As root: 100 power cuts lose nothing; with synchronous=NORMAL they must, or the first proves nothing.
+power-cuts: .venv/.ready
+	.venv/bin/python tests/system/power_cuts.py 100 FULL
+	! .venv/bin/python tests/system/power_cuts.py 20 NORMAL
 
 proto: .venv/.ready
 	.venv/bin/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. --grpc_python_out=. proto/labd/wire/iqm_server.proto proto/labd/wire/lab.proto

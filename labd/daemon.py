@@ -29,7 +29,7 @@ from labd.foresight import Foresight
 from labd.gate import Gate
 from labd.identity import Identities
 from labd.keeper import Keeper
-from labd.listeners import FrontProcess, bind_tcp, bind_unix
+from labd.listeners import FrontProcess, bind_tcp, bind_unix, lock_unix
 from labd.rack_process import RackCommand
 from labd.rpc.intake import Intake
 from labd.rpc.laboratory import Laboratory
@@ -110,6 +110,7 @@ class Daemon:
         stack.callback(tcp.close)
         listeners = [tcp]
         if server.unix_socket is not None:
+            stack.callback(os.close, lock_unix(server.unix_socket))
             listeners.append(bind_unix(server.unix_socket))
             stack.callback(server.unix_socket.unlink, missing_ok=True)
 

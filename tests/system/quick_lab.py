@@ -46,6 +46,7 @@ class QuickLab:
         self.process: subprocess.Popen[str] | None = None
         self.address = "127.0.0.1:0"
         self.ready_s = 0.0
+        self.surroundings: dict[str, str] = {}
         self._channel: grpc.Channel | None = None
 
     def __enter__(self) -> QuickLab:
@@ -79,7 +80,7 @@ class QuickLab:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **self.surroundings},
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

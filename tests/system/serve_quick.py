@@ -10,12 +10,16 @@ from pathlib import Path
 from labd.cli.daemon import log_to_stderr_or_journal, prepare_process
 from labd.config import read_config
 from labd.daemon import Daemon
+from labd.store import database
 
 
 def main() -> None:
     config_path, state_dir, listen = sys.argv[1:4]
     here = str(Path(__file__).parent)
     os.environ["PYTHONPATH"] = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
+    synchronous = os.environ.get("LABD_TEST_SYNCHRONOUS")
+    if synchronous is not None:
+        database.SYNCHRONOUS = synchronous
     prepare_process()
     log_to_stderr_or_journal("INFO")
     config = read_config(Path(config_path), state_dir=Path(state_dir), listen=listen)
