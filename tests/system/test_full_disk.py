@@ -43,9 +43,9 @@ def lab(tmp_path: Path, disk: Disk) -> Iterator[DiskLab]:
         lab.kill()
 
 
-def refusal(lab: QuickLab, **wish: str | float) -> grpc.RpcError:
+def refusal(lab: QuickLab, pad: str = "") -> grpc.RpcError:
     with pytest.raises(grpc.RpcError) as caught:
-        lab.submit(**wish)
+        lab.submit(pad=pad)
     return caught.value
 
 
