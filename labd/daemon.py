@@ -31,12 +31,13 @@ from labd.identity import Identities
 from labd.keeper import Keeper
 from labd.listeners import FrontProcess, bind_tcp, bind_unix, lock_unix
 from labd.rack_process import RackCommand
+from labd.rpc.acceptance import Acceptance
 from labd.rpc.intake import Intake
 from labd.rpc.laboratory import Laboratory
 from labd.rpc.server import RpcServer
 from labd.rpc.services import services
 from labd.store.store import Store
-from labd.supervisor import RackStatus, Supervisor, private_directory
+from labd.supervisor import Supervisor, private_directory
 from labd.web.app import make_app
 from labd.web.server import WebServer
 
@@ -121,19 +122,17 @@ class Daemon:
         descriptor = os.open(private, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         stack.callback(os.close, descriptor)
 
-        def status_of(computer: QuantumComputer) -> RackStatus:
-            return supervisors[computer.id].status
-
         connections = Connections(time.time_ns)
         identities = Identities(store.people, self._config.access, time.time_ns)
         gate = Gate(identities, connections, trail)
-        web = WebServer(make_app(self._config.quantum_computers, store, status_of, gate))
+        laboratory = Laboratory(self._config, desk, supervisors, foresight)
+        acceptance = Acceptance(laboratory, intake)
+        web = WebServer(make_app(laboratory, acceptance, gate))
         front = FrontProcess(listeners, private, self._config.tls, connections)
         stack.push_async_callback(front.stop)
         await web.start(f"/proc/self/fd/{descriptor}/http")
         stack.push_async_callback(web.stop)
-        laboratory = Laboratory(self._config, desk, supervisors, foresight)
-        rpc = RpcServer(services(laboratory, intake, gate), gate)
+        rpc = RpcServer(services(laboratory, acceptance, gate), gate)
         umask = os.umask(0o177)
         try:
             await rpc.start(f"unix:/proc/self/fd/{descriptor}/grpc")

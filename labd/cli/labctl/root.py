@@ -8,6 +8,7 @@ import click
 
 from labd.cli.labctl import (
     audit,
+    calibrate,
     calibrations,
     completion,
     jobs,
@@ -28,7 +29,7 @@ _SECTIONS: dict[str, tuple[click.Command, ...]] = {
         *(queue.delete, store.pin, store.unpin),
     ),
     "The machine": (machine.status, machine.pause, machine.drain, machine.resume, slots.slots),
-    "Calibration": (calibrations.calibrations,),
+    "Calibration": (calibrate.calibrate, calibrate.benchmark, calibrations.calibrations),
     "People": (people.whoami, people.token, limits.limits, people.users, machine.who, audit.audit),
     "The store": (store.fsck, store.backup),
     "This program": (completion.completion,),
