@@ -23,6 +23,7 @@ from labd.calibrate.values import (
     Quantity,
     is_known,
     judged,
+    scatter,
 )
 from labd.calibrate.working_set import WorkingSet
 
@@ -30,8 +31,7 @@ NAME = "amplitude"
 _WIDEST = 2.0
 _N_AMPLITUDES = 21
 _LEAST_SWING = 0.25
-_MOST_SCATTER = 3.0
-_AIM_COARSE = 0.05
+_AIM_COARSE = 0.3
 _AIM_RAD = 0.004
 _LARGEST_TURN_RAD = 1.3
 _ERRORS = np.linspace(-0.2, 0.2, 201)
@@ -78,15 +78,15 @@ def judge_rabi(
     best = fit_rabi(scales, populations)
     turns, swing = best["turns"], best["swing"].value
     ratio = Quantity(1.0 / turns.value, turns.uncertainty / turns.value**2)
-    problems, doubts = [], []
+    problems: list[str] = []
+    doubts: list[str] = []
     if not is_known(ratio):
         problems.append("the fit does not know the period")
     elif swing < _LEAST_SWING:
         problems.append(f"no oscillation: its swing is {swing:.2f}")
     elif ratio.value > scales[-1]:
         problems.append(f"the maximum is beyond {scales[-1]:.2f} of the present amplitude")
-    elif best.residual > _MOST_SCATTER * noise:
-        doubts.append(f"points scatter {best.residual / noise:.1f} times the shot noise")
+    scatter(best.residual, noise, problems, doubts)
     changes = {} if problems else _changes(working, qubit, implementation, ratio)
     problems += _too_large(changes)
     return Finding(
@@ -139,13 +139,11 @@ def judge_amplified(
     best = fit(amplified, n_pulses, populations, _starts(likely["error"]))
     error = Quantity(best["error"].value, best["error"].uncertainty, "rad")
     total = abs(error.value) * float(n_pulses[-1])
-    problems, doubts = [], []
+    problems: list[str] = []
+    doubts: list[str] = []
     if not is_known(error):
         problems.append("the fit does not know the error")
-    elif best.residual > 2.0 * _MOST_SCATTER * noise:
-        problems.append(f"points scatter {best.residual / noise:.1f} times the shot noise")
-    elif best.residual > _MOST_SCATTER * noise:
-        doubts.append(f"points scatter {best.residual / noise:.1f} times the shot noise")
+    scatter(best.residual, noise, problems, doubts)
     ratio = Quantity(math.pi / (math.pi + error.value), error.uncertainty / math.pi)
     changes = {} if problems else _changes(working, qubit, implementation, ratio)
     problems += _too_large(changes)

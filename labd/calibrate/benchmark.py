@@ -36,13 +36,13 @@ from labd.calibrate.values import (
     Quantity,
     is_known,
     judged,
+    scatter,
 )
 
 RB1, RB2, READOUT = "rb1", "rb2", "readout"
 DEPTHS_1 = (1, 60, 150, 300, 600)
 DEPTHS_2 = (1, 8, 20, 40, 70, 110)
 N_WALKS = 4
-_MOST_SCATTER = 3.0
 _MOST_GATES = 8000
 _FAR_FROM_LIMIT = 3.0
 
@@ -128,13 +128,13 @@ def judge_decay(
     best = fit(partial(_decay, floor=floor), depths, survivals, starts)
     per_clifford = best["loss"].scaled(1.0 - floor)
     noise = math.sqrt(floor * (1.0 - floor) / order.shots)
-    problems, doubts = [], []
+    problems: list[str] = []
+    doubts: list[str] = []
     if not is_known(per_clifford):
         problems.append("the fit does not know the decay")
     elif per_clifford.uncertainty > 0.5 * per_clifford.value:
         problems.append("the decay is not known to better than a half: take longer walks")
-    elif best.residual > _MOST_SCATTER * noise:
-        doubts.append(f"points scatter {best.residual / noise:.1f} times the shot noise")
+    scatter(best.residual, noise, problems, doubts)
     numbers = {"error_per_clifford": per_clifford}
     error, spread = 1e3 * per_clifford.value, 1e3 * per_clifford.uncertainty
     told = f"error per Clifford ({error:.2f} ± {spread:.2f})e-3"

@@ -27,6 +27,7 @@ from labd.calibrate.values import (
     Quantity,
     is_known,
     judged,
+    scatter,
     wrapped,
 )
 from labd.calibrate.working_set import WorkingSet
@@ -37,9 +38,8 @@ _FINE_SCALES = np.linspace(0.96, 1.04, 5)
 _N_PHASES = 4
 _MOST_TOGETHER = 2
 _LEAST_SWING = 0.25
-_MOST_SCATTER = 3.0
 _AIM_RAD = 0.03
-_AIM_COARSE = 0.1
+_AIM_COARSE = 0.3
 _PHASES = 2.0 * np.pi * np.arange(_N_PHASES) / _N_PHASES
 _RAMSEY_PHASES = 2.0 * np.pi * np.arange(2 * _N_PHASES) / (2 * _N_PHASES)
 
@@ -119,13 +119,13 @@ def judge_far(
     starts: dict[str, Start] = {"half": (guess, 0.1, 3.0), "bend": (0.0, -0.3, 0.3)}
     best = fit(_conditional_phase, x, y, starts)
     half = best["half"]
-    problems, doubts = _phase_problems(swing)
+    problems = _phase_problems(swing)
+    doubts: list[str] = []
     if y.max() < math.pi:
         problems.append(f"the phase stays below π: {y.max():.2f} rad at most")
     elif not is_known(half):
         problems.append("the fit does not know where the phase is π")
-    elif best.residual > _MOST_SCATTER * noise_rad:
-        doubts.append(f"phases scatter {best.residual / noise_rad:.1f} times what noise explains")
+    scatter(best.residual, noise_rad, problems, doubts)
     new = half.scaled(working.number(path))
     if abs(new.value) > 1:
         problems.append(f"the amplitude would be {new.value:.3f}; the channel's full scale is 1")
@@ -162,15 +162,15 @@ def judge_near(
     half, slope = best["zero"], best["slope"]
     noise = noise_rad / n_gates
     present = slope.value * (1.0 - half.value)
-    problems, doubts = _phase_problems(swing)
+    problems = _phase_problems(swing)
+    doubts: list[str] = []
     if not (is_known(half) and is_known(slope)):
         problems.append("the fit does not know where the phase is π")
     elif not 0.5 < abs(slope.value) / (2.0 * math.pi) < 2.0:
         problems.append(f"the phase changes by {slope.value:.1f} rad over the amplitude, not by 2π")
     elif not 0.9 < half.value < 1.1:
         problems.append(f"π is {100 * (half.value - 1):+.1f} % of amplitude away: look further")
-    elif best.residual > _MOST_SCATTER * noise:
-        doubts.append(f"phases scatter {best.residual / noise:.1f} times what noise explains")
+    scatter(best.residual, noise, problems, doubts)
     new = half.scaled(working.number(path))
     error = Quantity(present, abs(slope.value) * half.uncertainty, "rad")
     smooth = np.linspace(float(scales[0]), float(scales[-1]), 50)
@@ -239,7 +239,7 @@ def judge_phases(
     smooth = np.linspace(0.0, 2.0 * np.pi, 200)
     for qubit, curve in curves.items():
         phase, swing = phase_of(_RAMSEY_PHASES, curve, noise)
-        problems += [f"{qubit}: {each}" for each in _phase_problems(swing.value)[0]]
+        problems += [f"{qubit}: {each}" for each in _phase_problems(swing.value)]
         left.append(phase.scaled(1.0 / n_gates))
         angle = wrapped(working.number(f"{path}.rz.{qubit}") - left[-1].value)
         changes[f"{path}.rz.{qubit}"] = Quantity(angle, left[-1].uncertainty, "rad")
@@ -310,9 +310,8 @@ def _conditional_phases(
     return np.array(turns), min(swings), float(np.median(noises))
 
 
-def _phase_problems(swing: float) -> tuple[list[str], list[str]]:
-    problems = [f"the fringes' swing is {swing:.2f} only"] if swing < _LEAST_SWING else []
-    return problems, []
+def _phase_problems(swing: float) -> list[str]:
+    return [f"the fringes' swing is {swing:.2f} only"] if swing < _LEAST_SWING else []
 
 
 def _conditional_phase(x: FloatArray, half: float, bend: float) -> FloatArray:

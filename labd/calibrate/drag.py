@@ -25,11 +25,11 @@ from labd.calibrate.values import (
     Quantity,
     is_known,
     judged,
+    scatter,
 )
 
 NAME = "drag"
 _N_VALUES = 9
-_MOST_SCATTER = 3.0
 _AIM = 0.02
 _LEAST_SWING = 0.15
 
@@ -94,15 +94,15 @@ def judge(
     likely = likeliest(_tilt, values, differences, candidates)
     best = fit(_tilt, values, differences, _starts(likely, span))
     zero = _nearest_zero(best, present)
-    problems, doubts = [], []
+    problems: list[str] = []
+    doubts: list[str] = []
     if not is_known(zero):
         problems.append("the fit does not know where the difference vanishes")
     elif np.ptp(differences) < _LEAST_SWING:
         problems.append(f"amplitude_q hardly matters: the swing is {np.ptp(differences):.2f}")
     elif not values.min() <= zero.value <= values.max():
         problems.append(f"the difference vanishes outside of what was tried, at {zero.value:.4f}")
-    elif best.residual > _MOST_SCATTER * noise:
-        doubts.append(f"points scatter {best.residual / noise:.1f} times the shot noise")
+    scatter(best.residual, noise, problems, doubts)
     return Finding(
         experiment=f"{NAME} of {implementation}",
         locus=qubit,

@@ -23,11 +23,11 @@ from labd.calibrate.values import (
     Quantity,
     is_known,
     judged,
+    scatter,
 )
 
 NAME = "frequency"
 _LEAST_SWING = 0.2
-_MOST_SCATTER = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +86,15 @@ def judge(
     spread = float(np.hypot(low.uncertainty, high.uncertainty)) / 2.0
     error = Quantity((low.value - high.value) / 2.0, spread, "Hz")
     closure = low.value + high.value - 2.0 * reach.offset_hz
-    problems, doubts = [], []
+    problems: list[str] = []
+    doubts: list[str] = []
     if not (is_known(low) and is_known(high)):
         problems.append("the fit does not know the fringes' frequencies")
     for name, each in (("below", below), ("above", above)):
         swing = each["swing"].value
         if swing < _LEAST_SWING:
             problems.append(f"no fringes with the carrier {name}: their swing is {swing:.2f}")
-        elif each.residual > _MOST_SCATTER * noise:
-            doubts.append(f"points scatter {each.residual / noise:.1f} times the shot noise")
+        scatter(each.residual, noise, problems, doubts)
     allowed = max(6.0 * spread, 0.02 * reach.offset_hz)
     if not problems and abs(closure) > allowed:
         problems.append(

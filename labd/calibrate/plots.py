@@ -17,6 +17,7 @@ from labd.calibrate.values import Finding, Grade, Picture
 _COLOURS = {Grade.GOOD: "C2", Grade.DOUBTFUL: "C1", Grade.BAD: "C3"}
 _WIDTH_IN, _HEIGHT_IN = 4.4, 3.4
 _MOST_COLUMNS = 3
+_MOST_TICKS = 6
 _LONGEST_LINE = 62
 
 
@@ -38,7 +39,7 @@ def save_figure(findings: list[Finding], title: str, path: Path) -> None:
     figure.suptitle(title, fontsize=10)
     for number, finding in enumerate(findings, start=1):
         _draw(figure.add_subplot(n_rows, n_columns, number), finding)
-    figure.savefig(path, format="png", dpi=110)
+    figure.savefig(path, format="png", dpi=100)
 
 
 def _margins(n_columns: int, n_rows: int) -> dict[str, float]:
@@ -57,12 +58,15 @@ def _margins(n_columns: int, n_rows: int) -> dict[str, float]:
 def _draw(axes: Axes, finding: Finding) -> None:
     picture, verdict = finding.picture, finding.verdict
     reason = _folded(f"{finding.locus}: {verdict.reason}")
-    axes.set_title(reason, fontsize=7, color=_COLOURS[verdict.grade], loc="left")
+    axes.set_title(reason, fontsize=7, color=_COLOURS[verdict.grade], loc="left", y=1.0)
     _draw_lines(axes, picture)
     for mark in picture.marks:
         axes.axvline(mark, color="0.6", linewidth=0.8, linestyle="--")
     axes.set_xlabel(picture.x_label, fontsize=8)
     axes.set_ylabel(picture.y_label, fontsize=8)
+    axes.xaxis.set_label_coords(0.5, -0.12)
+    axes.yaxis.set_label_coords(-0.12, 0.5)
+    axes.locator_params(nbins=_MOST_TICKS)
     axes.tick_params(labelsize=7)
     if picture.is_plane:
         axes.set_aspect("equal", adjustable="datalim")

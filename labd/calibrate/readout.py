@@ -16,7 +16,7 @@ import numpy as np
 
 from labd.calibrate.bench import Bench, Design, Draw
 from labd.calibrate.clouds import Clouds, separate
-from labd.calibrate.stage import Stage
+from labd.calibrate.stage import NotCalibratable, Stage
 from labd.calibrate.values import (
     ComplexArray,
     Finding,
@@ -32,23 +32,33 @@ from labd.calibrate.working_set import WorkingSet
 NAME = "readout"
 _REACH_HZ = 6.0e6
 _N_FREQUENCIES = 25
-_AIM_HZ = 7.0e5
+_AIM_HZ = 3.0e6
 _LEAST_SIGNAL = 6.0
 _LEAST_APART = 3.0
 _AIM_RAD = 0.05
 _AIM_THRESHOLD = 0.1
 _POOR_FIDELITY = 0.9
 _MOST_DRAWN = 400
+_READOUTS = ("measure", "measure_fidelity")
 _TONE = ("duration", "integration_length", "frequency", "amplitude_i", "acquisition_delay")
 
 
 def scan(bench: Bench, qubits: Sequence[str], shots: int) -> list[Finding]:
     """Mean integrals of |0> and |1> over the probe's frequency, all qubits at once.
 
-    Proposes ``gates.<measure>.constant.<qubit>.frequency`` for every readout with the same tone.
+    Proposes ``gates.<measure>.constant.<qubit>.frequency``; readouts with one tone go together.
+    Raises NotCalibratable.
     """
+    return [
+        finding
+        for gate, own in _by_tone(bench.working, qubits)
+        for finding in _scan(bench, gate, own, shots)
+    ]
+
+
+def _scan(bench: Bench, gate: str, qubits: Sequence[str], shots: int) -> list[Finding]:
     offsets = np.linspace(-_REACH_HZ, _REACH_HZ, _N_FREQUENCIES)
-    tones = bench.tones(qubits)
+    tones = bench.tones(qubits, gate)
     segments: list[Draw] = []
     each = []
     for state in (0, 1):
@@ -57,7 +67,7 @@ def scan(bench: Bench, qubits: Sequence[str], shots: int) -> list[Finding]:
             each.append({q: replace(t, if_hz=t.if_hz + offset) for q, t in tones.items()})
     means = bench.means(Design(tuple(qubits), segments, shots), *each)
     return [
-        judge_scan(qubit, offsets, means[qubit][0].reshape(2, -1), bench.working)
+        judge_scan(qubit, offsets, means[qubit][0].reshape(2, -1), bench.working, gate)
         for qubit in qubits
     ]
 
@@ -67,6 +77,7 @@ def judge_scan(
     offsets_hz: FloatArray,
     means: ComplexArray,
     working: WorkingSet,
+    gate: str = "measure",
 ) -> Finding:
     """means: of |0> and |1>, (2, n_offsets), by offset from the present frequency."""
     ground, excited = means
@@ -84,7 +95,7 @@ def judge_scan(
         problems.append(f"the best frequency is at or beyond the edge, {peak_mhz:+.1f} MHz away")
     width = math.sqrt(abs(apart[top] / curve[0])) if is_hill else float(offsets_hz[-1]) / 1e6
     spread_hz = 1e6 * max(noise / apart[top] * width, 1e-3)
-    present = working.number(f"gates.measure.constant.{qubit}.frequency")
+    present = working.number(f"gates.{gate}.constant.{qubit}.frequency")
     best = Quantity(present + 1e6 * peak_mhz, spread_hz, "Hz")
     smooth = offsets_hz[near] / 1e6
     lines = (
@@ -93,9 +104,9 @@ def judge_scan(
         Line("|0>", offsets_hz / 1e6, np.abs(ground)),
         Line("|1>", offsets_hz / 1e6, np.abs(excited)),
     )
-    paths = [f"gates.{gate}.constant.{qubit}.frequency" for gate in alike(working, qubit)]
+    paths = [f"gates.{name}.constant.{qubit}.frequency" for name in _same(working, qubit, gate)]
     return Finding(
-        experiment=NAME,
+        experiment=f"{NAME} by {gate}",
         locus=qubit,
         numbers={"frequency": best},
         verdict=judged(problems, [], f"best {peak_mhz:+.2f} MHz from the set's frequency"),
@@ -108,9 +119,18 @@ def judge_scan(
 def clouds(bench: Bench, qubits: Sequence[str], shots: int) -> list[Finding]:
     """Single shots of both states, in four patterns so that each sees its neighbours in both.
 
-    Proposes phase and integration_threshold of ``measure`` and ``measure_fidelity``.
+    Proposes phase and integration_threshold of ``measure`` and ``measure_fidelity``. Raises
+    NotCalibratable.
     """
-    tones = bench.tones(qubits)
+    return [
+        finding
+        for gate, own in _by_tone(bench.working, qubits)
+        for finding in _clouds(bench, gate, own, shots)
+    ]
+
+
+def _clouds(bench: Bench, gate: str, qubits: Sequence[str], shots: int) -> list[Finding]:
+    tones = bench.tones(qubits, gate)
     patterns = [
         {qubit: (place * odd + one) % 2 for place, qubit in enumerate(qubits)}
         for odd in (0, 1)
@@ -124,16 +144,20 @@ def clouds(bench: Bench, qubits: Sequence[str], shots: int) -> list[Finding]:
             found[qubit][:, [n for n, p in enumerate(patterns) if p[qubit] == state]].reshape(-1)
             for state in (0, 1)
         ]
-        findings.append(judge_clouds(qubit, by_state[0], by_state[1], bench.working))
+        findings.append(judge_clouds(qubit, by_state[0], by_state[1], bench.working, gate))
     return findings
 
 
 def judge_clouds(
-    qubit: str, ground: ComplexArray, excited: ComplexArray, working: WorkingSet
+    qubit: str,
+    ground: ComplexArray,
+    excited: ComplexArray,
+    working: WorkingSet,
+    gate: str = "measure",
 ) -> Finding:
     """ground, excited: single-shot integrals of the two preparations."""
     found = separate(ground, excited)
-    own = f"gates.measure.constant.{qubit}"
+    own = f"gates.{gate}.constant.{qubit}"
     phase = found.angle.value
     moved = abs(found.threshold.value - working.number(f"{own}.integration_threshold"))
     problems, doubts = [], []
@@ -155,25 +179,41 @@ def judge_clouds(
         "error_1_to_0": found.error_1_to_0,
     }
     return Finding(
-        experiment=NAME,
+        experiment=f"{NAME} by {gate}",
         locus=qubit,
         numbers=numbers,
         verdict=judged(problems, doubts, praise),
         picture=_cloud_picture(ground, excited, found),
-        changes={} if problems else _cloud_changes(working, qubit, numbers),
+        changes={} if problems else _cloud_changes(working, qubit, gate, numbers),
         is_settled=abs(phase) < _AIM_RAD and moved < _AIM_THRESHOLD * found.distance,
     )
 
 
-def alike(working: WorkingSet, qubit: str) -> list[str]:
-    """measure, and measure_fidelity where the set has one that plays the same tone."""
+def _by_tone(working: WorkingSet, qubits: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """measure with all qubits, and measure_fidelity with those where it has a tone of its own."""
+    for qubit in qubits:
+        for gate in _READOUTS:
+            if working.has(f"gates.{gate}.constant.{qubit}.integration_weights_I"):
+                raise NotCalibratable(qubit, f"its {gate} has integration weights")
+    others = tuple(
+        qubit
+        for qubit in qubits
+        if working.gates.has("measure_fidelity", "constant", qubit)
+        and len(_same(working, qubit, "measure")) == 1
+    )
+    return [
+        (gate, own) for gate, own in zip(_READOUTS, (tuple(qubits), others), strict=True) if own
+    ]
 
-    def tone(gate: str) -> list[float]:
-        return [working.number(f"gates.{gate}.constant.{qubit}.{name}") for name in _TONE]
 
-    has_other = working.gates.has("measure_fidelity", "constant", qubit)
-    is_alike = has_other and tone("measure") == tone("measure_fidelity")
-    return ["measure", "measure_fidelity"] if is_alike else ["measure"]
+def _same(working: WorkingSet, qubit: str, gate: str) -> list[str]:
+    """The readouts that play the tone of this one, itself among them."""
+
+    def tone(name: str) -> list[float]:
+        return [working.number(f"gates.{name}.constant.{qubit}.{part}") for part in _TONE]
+
+    there = [name for name in _READOUTS if working.gates.has(name, "constant", qubit)]
+    return [name for name in there if tone(name) == tone(gate)]
 
 
 def _prepare(stage: Stage, states: dict[str, int]) -> None:
@@ -183,14 +223,14 @@ def _prepare(stage: Stage, states: dict[str, int]) -> None:
 
 
 def _cloud_changes(
-    working: WorkingSet, qubit: str, numbers: dict[str, Quantity]
+    working: WorkingSet, qubit: str, gate: str, numbers: dict[str, Quantity]
 ) -> dict[str, Quantity]:
     changes: dict[str, Quantity] = {}
-    for gate in alike(working, qubit):
+    for other in _same(working, qubit, gate):
         for name in ("phase", "integration_threshold"):
-            changes[f"gates.{gate}.constant.{qubit}.{name}"] = numbers[name]
+            changes[f"gates.{other}.constant.{qubit}.{name}"] = numbers[name]
     for name in ("fidelity", "error_0_to_1", "error_1_to_0"):
-        changes[f"metrics.ssro.measure.constant.{qubit}.{name}"] = numbers[name]
+        changes[f"metrics.ssro.{gate}.constant.{qubit}.{name}"] = numbers[name]
     return changes
 
 

@@ -96,15 +96,13 @@ _READOUT_CLOUDS = Step("clouds", readout.clouds, 250, rounds=3, must_settle=True
 _FREQUENCY_COARSE = Step("Ramsey, coarse", _ramsey(frequency.COARSE), 60)
 _FREQUENCY_FINE = Step("Ramsey, fine", _ramsey(frequency.FINE), 80, rounds=3, must_settle=True)
 _RABI = Step("Rabi", amplitude.rabi, 80, rounds=2)
-_AMPLIFY = Step("error amplification", _amplify(10), 120, rounds=2)
+_AMPLIFY = Step("error amplification", _amplify(10), 120)
 _AMPLIFY_MORE = Step("error amplification, long", _amplify(36), 150, rounds=3, must_settle=True)
 _DRAG = Step("DRAG", _drag(1, 0.25), 120, rounds=2)
 _DRAG_FINE = Step("DRAG, fine", _drag(5, 0.06), 150, rounds=3, must_settle=True)
 
 PARTS: Mapping[str, Part] = {
-    "readout": Part(
-        "readout", (Step("frequency of the probe", readout.scan, 50, rounds=2), _READOUT_CLOUDS)
-    ),
+    "readout": Part("readout", (Step("frequency of the probe", readout.scan, 60), _READOUT_CLOUDS)),
     "frequency": Part("frequency", (_FREQUENCY_COARSE, _FREQUENCY_FINE)),
     "amplitude": Part("amplitude", (_RABI, _AMPLIFY, _AMPLIFY_MORE)),
     "drag": Part("drag", (_DRAG, _DRAG_FINE)),

@@ -20,6 +20,7 @@ from labd.calibrate.values import (
     Quantity,
     is_known,
     judged,
+    scatter,
 )
 
 T1, T2, ECHO = "t1", "t2", "echo"
@@ -28,7 +29,6 @@ _TITLES = {T1: "T1", T2: "T2 (Ramsey)", ECHO: "T2 (echo)"}
 _N_POINTS = 24
 _FRINGES = 6.0
 _LEAST_SWING = 0.15
-_MOST_SCATTER = 3.0
 _MOST_UNCERTAIN = 0.25
 _USUAL_S = 50e-6
 
@@ -84,15 +84,15 @@ def judge(
     best = sequence.fit(pauses_us, populations)
     rate, swing = best["rate"], abs(best["swing"].value)
     time = Quantity(1e-6 / rate.value, 1e-6 * rate.uncertainty / rate.value**2, "s")
-    problems, doubts = [], []
+    problems: list[str] = []
+    doubts: list[str] = []
     if not is_known(time):
         problems.append("the fit does not know the time")
     elif swing < _LEAST_SWING * sequence.swing:
         problems.append(f"nothing decays: the swing is {swing:.2f}")
     elif time.uncertainty > _MOST_UNCERTAIN * time.value:
         problems.append(f"known to {100 * time.uncertainty / time.value:.0f} % only")
-    elif best.residual > _MOST_SCATTER * noise:
-        doubts.append(f"points scatter {best.residual / noise:.1f} times the shot noise")
+    scatter(best.residual, noise, problems, doubts)
     in_range = 0.15 * span_us < time.value * 1e6 < 0.8 * span_us
     praise = f"{_TITLES[which]} {time.value * 1e6:.1f} ± {time.uncertainty * 1e6:.1f} µs"
     smooth = np.linspace(0.0, float(pauses_us[-1]), 400)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -152,12 +153,17 @@ def tone_of(lab: Lab, working: WorkingSet, qubit: str, gate: str = "measure") ->
     gate: measure or measure_fidelity.
     """
     line, own = lab.probe_lines[qubit], f"gates.{gate}.constant.{qubit}"
-    if gate == "measure":
-        return gates.readout_of(working.values, line, qubit, qubit, bits=False)
     renamed = {
         f"gates.measure.constant.{qubit}.{path.removeprefix(own + '.')}": value
         for path, value in working.values.observations.items()
         if path.startswith(own + ".")
     }
     values = replace(working.values, observations={**working.values.observations, **renamed})
-    return gates.readout_of(values, line, qubit, qubit, bits=False)
+    tone = gates.readout_of(values, line, qubit, qubit, bits=False)
+    path = f"{own}.amplitude_q"
+    amplitude = complex(tone.amplitude, working.number(path) if working.has(path) else 0.0)
+    return replace(
+        tone,
+        amplitude=abs(amplitude),
+        phase_rad=tone.phase_rad + cmath.phase(amplitude),
+    )

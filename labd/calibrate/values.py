@@ -20,6 +20,9 @@ Fact = None | bool | int | float | str | list["Fact"] | dict[str, "Fact"]
 """What is told to other programs, as JSON."""
 
 
+_DOUBTFUL_SCATTER, _BAD_SCATTER = 3.0, 6.0
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """A number, its standard uncertainty, its unit; no unit is an empty text."""
@@ -102,6 +105,14 @@ def judged(problems: list[str], doubts: list[str], praise: str) -> Verdict:
     if doubts:
         return Verdict(Grade.DOUBTFUL, "; ".join(doubts))
     return Verdict(Grade.GOOD, praise)
+
+
+def scatter(residual: float, noise: float, problems: list[str], doubts: list[str]) -> None:
+    """Note points that scatter more around a fit than their noise explains."""
+    ratio = residual / noise
+    if ratio > _DOUBTFUL_SCATTER:
+        noted = problems if ratio > _BAD_SCATTER else doubts
+        noted.append(f"points scatter {ratio:.1f} times what noise explains")
 
 
 def is_known(quantity: Quantity) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labd.cli.facts import Json
-from labd.client import Results
+from labd.client import CircuitCounts, Results
 
 
 def results_facts(job_id: str, results: Results) -> dict[str, Json]:
@@ -41,6 +41,17 @@ def results_facts(job_id: str, results: Results) -> dict[str, Json]:
             dict[str, Json](results.counts(segment=segment)) for segment in range(shape.n_segments)
         ]
     return facts
+
+
+def circuits_facts(job_id: str, circuits: Sequence[CircuitCounts]) -> dict[str, Json]:
+    """Counts of circuits as JSON, in order."""
+    return {
+        "job": job_id,
+        "circuits": [
+            {"measurement_keys": list(each.keys), "counts": dict[str, Json](each.counts)}
+            for each in circuits
+        ],
+    }
 
 
 def save_npz(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from rich.console import RenderableType
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labd.cli.tables import plain_table
-from labd.client import Array, Method, Results
+from labd.client import Array, CircuitCounts, Method, Results
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _MOST_SEGMENTS_COUNTED = 8
@@ -47,10 +47,26 @@ def bar(fraction: float, width: int) -> str:
 
 def _counts_table(results: Results, segment: int) -> Table:
     labels = results.labels_in(segment)
-    counts = results.counts(labels, segment=segment)
+    number = segment if results.shape.n_segments > 1 else None
+    return _table_of_counts(results.counts(labels, segment=segment), labels, number)
+
+
+def circuits_tables(circuits: Sequence[CircuitCounts]) -> list[RenderableType]:
+    """Counts of circuits, by measurement key; of many circuits those of the first ones."""
+    is_alone = len(circuits) == 1
+    tables: list[RenderableType] = [
+        _table_of_counts(each.counts, each.keys, None if is_alone else number)
+        for number, each in enumerate(circuits[:_MOST_SEGMENTS_COUNTED])
+    ]
+    hidden = len(circuits) - len(tables)
+    return [*tables, Text(f"and {hidden} more circuits; --json has them all")] if hidden else tables
+
+
+def _table_of_counts(counts: Mapping[str, int], names: Sequence[str], number: int | None) -> Table:
+    """names: of what the bits belong to, in order. number: the circuit's, None for the only one."""
     n_shots = max(1, sum(counts.values()))
-    title = f"circuit {segment}: {' '.join(labels)}" if results.shape.n_segments > 1 else ""
-    table = plain_table(" ".join(labels) if not title else "bits", "shots", "%", "")
+    title = "" if number is None else f"circuit {number}: {' '.join(names)}"
+    table = plain_table(" ".join(names) if not title else "bits", "shots", "%", "")
     table.title, table.title_justify = title or None, "left"
     table.columns[1].justify = table.columns[2].justify = "right"
     by_count = sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from labd.client.shape import Acquired, Axis, Method, ResultShape
     from labd.client.tables import Grid, Readout, TimeTrace
     from labd.client.values_observations import CalibrationSet
+    from labd.core.circuit_counts import CircuitCounts
     from labd.core.waveforms import cosine_derivative
 
 _NUMERIC = {
@@ -84,6 +85,7 @@ _NUMERIC = {
     ),
     "labd.client.program": ("Program",),
     "labd.client.results": ("Array", "Results", "unpack_results"),
+    "labd.core.circuit_counts": ("CircuitCounts",),
     "labd.client.segment": ("Segment",),
     "labd.client.shape": ("Acquired", "Axis", "Method", "ResultShape"),
     "labd.client.tables": ("Grid", "Readout", "TimeTrace"),
@@ -100,6 +102,7 @@ __all__ = [
     "CalibrationPage",
     "CalibrationSet",
     "Checked",
+    "CircuitCounts",
     "Client",
     "ClientError",
     "Connection",

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from labd.client.program import Program
     from labd.client.results import Results
     from labd.client.values_observations import CalibrationSet
+    from labd.core.circuit_counts import CircuitCounts
 
 _CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
@@ -324,6 +325,13 @@ class Client:
 
         self._demand_completed(job_id)
         return unpack_results(self.results_bytes(job_id), self.payload(job_id))
+
+    def circuit_counts(self, job_id: JobId) -> list[CircuitCounts]:
+        """How often each bitstring was measured, by circuit. Raises JobNotCompleted, ValueError."""
+        from labd.core.circuit_counts import count_circuits
+
+        self._demand_completed(job_id)
+        return list(count_circuits(self.results_bytes(job_id)))
 
     def results_bytes(self, job_id: JobId) -> bytes:
         """The results as the server streams them."""

@@ -20,6 +20,7 @@ from labd.client import Client
 SEED = 21
 PRX_S, CZ_S = 40e-9, 40e-9
 PULSES_PER_CLIFFORD = 20 / 24
+pytestmark = pytest.mark.timeout(300)
 
 
 @dataclass
@@ -46,7 +47,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calibrated]:
         yield Calibrated(client, labctl, chip, facts, before, plots)
 
 
-@pytest.mark.timeout(300)
 def test_a_wrong_set_is_brought_back_to_bell_pairs(lab: Calibrated) -> None:
     after = bell_pairs(lab.client, ["QB1"])["QB1"]
 
@@ -112,7 +112,9 @@ def test_gates_err_as_much_as_t1_and_t2_make_them(lab: Calibrated) -> None:
 
 
 def test_bits_are_wrong_about_as_often_as_relaxation_makes_them(lab: Calibrated) -> None:
-    right = benchmarked(lab, "readout", "QB1", "QB3", "--shots", "1000", number="fidelity")
+    plots = ("--plots", str(lab.folder))
+
+    right = benchmarked(lab, "readout", "QB1", "QB3", "--shots", "1000", *plots, number="fidelity")
 
     assert all(fidelity > 0.96 for fidelity in right.values())
 

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
+from labctl_runner import Labctl
 from scipy.stats import chi2_contingency
 
 from labd.client import Client, InvalidRequest
@@ -37,13 +38,18 @@ Json = Any
 
 
 @pytest.fixture(scope="module")
-def labd() -> Iterator[Client]:
+def url() -> Iterator[str]:
     command = [str(Path(sys.executable).with_name("labd")), "playground", "--port", "0"]
     with subprocess.Popen([*command, "--seed", "5", "--json"], stdout=-1, text=True) as playground:
         assert playground.stdout is not None
-        with Client(json.loads(playground.stdout.readline())["url"]) as client:
-            yield client
+        yield json.loads(playground.stdout.readline())["url"]
         playground.terminate()
+
+
+@pytest.fixture(scope="module")
+def labd(url: str) -> Iterator[Client]:
+    with Client(url) as client:
+        yield client
 
 
 def run(labd: Client, payload: bytes) -> tuple[UUID, list[dict[str, list[list[int]]]]]:
@@ -140,3 +146,22 @@ def test_a_large_batch_comes_back_whole(labd: Client) -> None:
     excited = [np.mean(each[f"k{index}"]) for index, each in enumerate(results)]
     assert np.mean(excited[1::2]) > 0.85
     assert np.mean(excited[0::2]) < 0.1
+
+
+def test_labctl_shows_circuits_as_counts(url: str, tmp_path: Path) -> None:
+    labctl = Labctl(url)
+    payload, raw = tmp_path / "bell.json", tmp_path / "rows.json"
+    payload.write_bytes(edited("bell.json", shots=200))
+    job_id = labctl.answer("submit", "--type", "circuit", str(payload), "--wait").split()[0]
+
+    table = labctl.answer("results", job_id).splitlines()
+    facts = labctl.facts("results", job_id)
+    text = labctl.answer("payload", job_id, "--text")
+    labctl.answer("results", job_id, "--raw", str(raw))
+    refused = labctl.refused("results", job_id, "--npz", str(tmp_path / "x.npz"))
+
+    counts = counts_of_result(json.loads(raw.read_bytes())[0])
+    assert facts["circuits"] == [{"measurement_keys": ["m"], "counts": counts}]
+    assert {line.split()[0]: int(line.split()[1]) for line in table[1:]} == counts
+    assert json.loads(text) == json.loads(payload.read_bytes())
+    assert "--raw FILE" in refused

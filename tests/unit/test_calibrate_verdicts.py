@@ -208,6 +208,21 @@ def test_readout_turns_the_probe_and_moves_the_threshold_of_both_measurements() 
     assert not finding.is_settled
 
 
+def test_a_measurement_with_a_tone_of_its_own_is_not_taken_for_the_other() -> None:
+    dice = np.random.default_rng(5)
+    noise = (dice.normal(size=(2, 1000)) + 1j * dice.normal(size=(2, 1000))) / 6
+    longer = {"gates.measure_fidelity.constant.QB1.duration": Quantity(2e-6, 0.0)}
+    working = WORKING.with_changes(longer, datetime.now(UTC))
+
+    by_gate = {
+        gate: readout.judge_clouds("QB1", noise[0], 1.0 + noise[1], working, gate).changes
+        for gate in ("measure", "measure_fidelity")
+    }
+
+    for gate, changes in by_gate.items():
+        assert {path.split(".")[1] for path in changes if path.startswith("gates")} == {gate}
+
+
 def test_one_cloud_is_no_readout() -> None:
     dice = np.random.default_rng(6)
     noise = (dice.normal(size=(2, 1000)) + 1j * dice.normal(size=(2, 1000))) / 6

@@ -29,7 +29,7 @@ def write(path: Path, n_shots: int, n_bits: int, *, heralded: bool = False) -> b
     readout = readout_map([("a", results, heralds), ("b", (("m", tuple(labels)),), ())])
     names = [*labels, *heralds]
     values = {
-        name: rng.integers(0, 2, (n_shots, readout.n_triggers[name])).astype(float)
+        name: rng.integers(0, 2, (n_shots, readout.n_triggers[name])).astype(np.uint8)
         for name in names
     }
     with MeasurementsFile(path, readout, n_shots) as file:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -19,6 +21,7 @@ from labd.cli.labctl.options import (
 )
 from labd.cli.labctl.store import print_partial
 from labd.cli.labctl.target import Refused, Target
+from labd.core.jobs import JobType
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -218,6 +221,8 @@ def results(
 ) -> None:
     """What came out of a completed job, as a table, or where the options say.
 
+    Of circuits it is how often each bitstring was measured.
+
     --npz saves one array per label, shape (spots, bins, triggers), for time traces (…, samples).
     --plot draws a histogram for bits, an IQ cloud for integrals, lines for sweeps, averages and
     time traces. --raw saves the result as labd streams it, at any size. --partial says how much
@@ -236,6 +241,9 @@ def results(
             client.results_to_file(identity, raw)
         if raw is not None and npz is plot is None and not as_json:
             return
+        if client.job(identity).job_type is JobType.CIRCUIT:
+            _show_circuits(client, identity, npz or plot, as_json)
+            return
         try:
             found = client.results(identity)
         except ValueError as error:
@@ -250,6 +258,18 @@ def results(
         echo_json(saved.results_facts(str(identity), found))
     elif npz is None and plot is None:
         tables.show(*tables_results.results_tables(found))
+
+
+def _show_circuits(client: Client, job_id: UUID, drawn: Path | None, as_json: bool) -> None:
+    from labd.cli import saved, tables, tables_results
+
+    if drawn is not None:
+        raise Refused("--npz and --plot are for pulse jobs; circuits' bits are in --raw FILE")
+    counted = client.circuit_counts(job_id)
+    if as_json:
+        echo_json(saved.circuits_facts(str(job_id), counted))
+    else:
+        tables.show(*tables_results.circuits_tables(counted))
 
 
 @click.command(short_help="The payload of a job as it was submitted.")
@@ -289,6 +309,9 @@ def payload(
 
 
 def _readable(content: bytes) -> bytes:
+    if content.lstrip()[:1] == b"{":  # circuits; no pulse job begins so
+        with suppress(ValueError):
+            return json.dumps(json.loads(content), indent=1, ensure_ascii=False).encode() + b"\n"
     from labd.cli.payload_text import payload_text
     from labd.core.errors import InvalidPayload
 
