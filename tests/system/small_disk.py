@@ -6,6 +6,7 @@ import fcntl
 import os
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 SIZE_MIB = 64
+PATIENCE_S = 60.0
 _FS_IOC_SHUTDOWN = 0x8004587D
 _NO_LOG_FLUSH = 2
 
@@ -45,8 +47,23 @@ class Disk:
         return ""
 
     def mount(self) -> None:
-        done = run("mount", "-o", "loop", str(self.image), str(self.path))
-        assert done.returncode == 0, done.stderr
+        """As it is on the disk.
+
+        Where somebody made a mount namespace meanwhile, the file system that was shut down lives on
+        in it, and it is that one that is mounted again: it is waited for.
+        """
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            done = run("mount", "-o", "loop", str(self.image), str(self.path))
+            assert done.returncode == 0, done.stderr
+            try:
+                (self.path / "probe").write_bytes(b"alive")
+            except OSError:
+                assert time.monotonic() < until
+                self.unmount()
+                time.sleep(0.2)
+            else:
+                return
 
     def unmount(self) -> None:
         done = run("umount", str(self.path))
