@@ -154,13 +154,15 @@ def cut_power(folder: Path, n_cuts: int, synchronous: str, seed: int) -> Tally:
             _remount(disk)
             tally.n_cuts += 1
             _check(lab, tally)
+            tally.seconds = time.monotonic() - begun
+            if tally.n_cuts % 10 == 0:
+                print(tally, flush=True)
             lab.restart()
     finally:
         lab.kill()
         with contextlib.suppress(AssertionError):
             _remount(disk)
             disk.unmount()
-    tally.seconds = time.monotonic() - begun
     return tally
 
 
