@@ -2,7 +2,7 @@
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test setup check unit compat compat-quick compat-waits test-systemd proto bench fuzz kills calibrations lock clean
+.PHONY: demo test setup check unit compat compat-quick compat-waits test-systemd proto bench fuzz kills power-cuts calibrations lock clean
 
 demo: .venv/.ready .venv-compat/.ready
 	tests/compat/run-demo
@@ -50,6 +50,11 @@ fuzz: .venv/.ready
 
 kills: .venv/.ready
 	.venv/bin/python tests/system/kill_storm.py 1000
+
+# As root: 100 power cuts lose nothing; with synchronous=NORMAL they must, or the first proves nothing.
+power-cuts: .venv/.ready
+	.venv/bin/python tests/system/power_cuts.py 100 FULL
+	! .venv/bin/python tests/system/power_cuts.py 20 NORMAL
 
 # Three chips, each from a wrong calibration set back to Bell pairs.
 calibrations: .venv/.ready

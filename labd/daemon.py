@@ -34,7 +34,7 @@ from labd.guard.plan import plan_of
 from labd.guard_process import Guard, GuardCommand
 from labd.identity import Identities
 from labd.keeper import Keeper
-from labd.listeners import FrontProcess, bind_tcp, bind_unix
+from labd.listeners import FrontProcess, bind_tcp, bind_unix, lock_unix
 from labd.rack_process import RackCommand
 from labd.reload import Fresh, Reloader, use_level
 from labd.reload_plan import Plan
@@ -144,6 +144,7 @@ class Daemon:
         stack.callback(tcp.close)
         listeners = [tcp]
         if server.unix_socket is not None:
+            stack.callback(os.close, lock_unix(server.unix_socket))
             listeners.append(bind_unix(server.unix_socket))
             stack.callback(server.unix_socket.unlink, missing_ok=True)
 

@@ -7,6 +7,7 @@ re-reads the record.
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -113,7 +114,10 @@ class Desk:
     def _tell(self, job: Job, *others: Topic) -> None:
         self.changes.notify(("job", job.id), *others)
         if self._learn is not None:
-            self._learn(job)
+            try:
+                self._learn(job)
+            except sqlite3.Error as error:
+                _log.error("nothing is learnt from job %s: %s", job.id, error)
         self._note(job)
 
     def _note(self, job: Job) -> None:

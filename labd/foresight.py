@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -130,10 +131,10 @@ class _Machine:
         """Record the forecasts of those who came, for ever."""
         with self._changes.watch(("arrival", self._computer.id)) as watch:
             while True:
-                view = self._view = self.look()
                 try:
+                    view = self._view = self.look()
                     await self._record(view)
-                except Unavailable as error:
+                except (Unavailable, sqlite3.Error) as error:
                     _log.warning("forecasts are not recorded: %s", error)
                     await asyncio.sleep(RETRY_S)
                     continue

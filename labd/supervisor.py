@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -351,7 +352,7 @@ class Supervisor:
                 running.end(Ending(JobState.INTERRUPTED, "the rack process ended before the job"))
             try:
                 process.send(self._order(job))
-            except OSError as error:
+            except (OSError, sqlite3.Error) as error:
                 running.end(Ending(JobState.FAILED, f"the payload cannot be read: {error}"))
             ending = await self._ending_of(process, running, watch)
         await self._record(job, ending)
@@ -386,7 +387,7 @@ class Supervisor:
         """How the job ended, with a cancel passed on to the rack and enforced."""
         deadline = None
         while running.ending is None:
-            if deadline is None and self._is_cancel_wanted(running):
+            if deadline is None and self._is_cancel_wanted(running, watch):
                 running.is_cancel_sent = True
                 process.send(rack.Cancel(str(running.job.id)))
                 deadline = time.monotonic() + CANCEL_PATIENCE_S
@@ -397,8 +398,13 @@ class Supervisor:
                 running.end(Ending(JobState.CANCELLED, f"{what} and its process was killed"))
         return running.ending
 
-    def _is_cancel_wanted(self, running: _Running) -> bool:
-        record = self._desk.store.job_record(running.job.id)
+    def _is_cancel_wanted(self, running: _Running, watch: Watch) -> bool:
+        try:
+            record = self._desk.store.job_record(running.job.id)
+        except sqlite3.Error as error:
+            _log.error("job %s: its record cannot be read: %s", running.job.id, error)
+            asyncio.get_running_loop().call_later(STORAGE_RETRY_S, watch.wake)
+            return False
         return record is None or record.cancel_requested_at_ns is not None
 
     async def _record(self, job: Job, ending: Ending) -> None:

@@ -26,9 +26,22 @@ finally:
 _MIGRATIONS = Migrations("labd")
 
 
+class NewerDatabase(sqlite3.DatabaseError):
+    """A database that a newer labd has changed: this one does not know what to do with it."""
+
+
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring a database to the newest schema; each step is one transaction with its record."""
-    _MIGRATIONS.apply(Database(connection))
+    """Bring a database to the newest schema; each step is one transaction with its record.
+
+    Raises NewerDatabase, and changes nothing, where it is newer than this labd.
+    """
+    database = Database(connection)
+    known = {each.name for each in _MIGRATIONS.pending(Database(memory=True))}
+    unknown = {each.name for each in _MIGRATIONS.applied(database)} - known
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        raise NewerDatabase(f"the database was changed by a newer labd ({names}): use that one")
+    _MIGRATIONS.apply(database)
 
 
 def pending(connection: sqlite3.Connection) -> tuple[str, ...]:

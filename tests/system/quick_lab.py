@@ -51,6 +51,7 @@ class QuickLab:
         self.process: subprocess.Popen[str] | None = None
         self.address = "127.0.0.1:0"
         self.ready_s = 0.0
+        self.surroundings: dict[str, str] = {}
         self._channel: grpc.Channel | None = None
 
     def __enter__(self) -> Self:
@@ -88,6 +89,7 @@ class QuickLab:
                     **os.environ,
                     "OPENBLAS_NUM_THREADS": "1",
                     "LABD_RACK_MODULE": self.RACK_MODULE,
+                    **self.surroundings,
                 },
             )
         assert self.process.stdout is not None

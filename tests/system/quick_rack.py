@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from labd.core.errors import JobFailure
 from labd.rack import messages as rack
 from labd.wire import sweep_pb2
 
@@ -63,7 +64,7 @@ class QuickRack:
                     pass
 
     def run(self, order: rack.Run) -> None:
-        with Path("started.txt").open("a") as log:
+        with Path(os.environ.get("LABD_TEST_STARTED", "started.txt")).open("a") as log:
             log.write(order.job_id + "\n")
         payload = Path(order.payload_path).read_bytes()
         wish = wish_of(payload)
@@ -99,6 +100,7 @@ class QuickRack:
                 file.truncate(wish["bytes"])
                 file.seek(0, os.SEEK_END)
                 file.write(b"result of " + order.job_id.encode())
+            file.flush()
             os.fsync(file.fileno())
         part.rename(order.result_path)
         self.say(rack.Completed(order.job_id, {"play": wish["s"]}))
@@ -106,8 +108,13 @@ class QuickRack:
     def measure(self, order: rack.Run, wish: dict[str, Any]) -> None:
         from quick_measurement import measure  # numpy: half of this process's start
 
-        for done, total in measure(order, self._wiring, wish["blocks"], wish["then"] == "finish"):
-            self.say(rack.Progress(order.job_id, done, total))
+        steps = measure(order, self._wiring, wish["blocks"], wish["then"] == "finish")
+        try:
+            for done, total in steps:
+                self.say(rack.Progress(order.job_id, done, total))
+        except JobFailure as error:
+            self.say(rack.Failed(order.job_id, str(error)))
+            return
         match wish["then"]:
             case "finish":
                 self.say(rack.Completed(order.job_id, {}))

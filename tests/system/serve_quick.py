@@ -12,12 +12,16 @@ from labd.cli.daemon import prepare_process
 from labd.config import Config, read_config
 from labd.daemon import Daemon
 from labd.journal import start_logging
+from labd.store import database
 
 
 def main() -> None:
     config_path, state_dir, listen = sys.argv[1:4]
     here = str(Path(__file__).parent)
     os.environ["PYTHONPATH"] = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
+    synchronous = os.environ.get("LABD_TEST_SYNCHRONOUS")
+    if synchronous is not None:
+        database.SYNCHRONOUS = synchronous
     prepare_process()
     start_logging("info")
     pulse.PING_EVERY_S = float(os.environ.get("QUICK_PING_S", pulse.PING_EVERY_S))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import grpc
 import numpy as np
@@ -16,9 +18,10 @@ from labd.client import Client, NotFound
 from labd.wire import iqm_server_pb2 as iqm
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[QuickLab]:
-    with QuickLab(tmp_path) as running:
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
+    lab = QuickLab(tmp_path_factory.mktemp("lab"))
+    with lab.edit("stop_grace_s = 5.0", "stop_grace_s = 0.1") as running:
         yield running
 
 
@@ -34,8 +37,6 @@ def client(lab: QuickLab) -> Client:
 
 
 def uuid_text(job: iqm.JobV1) -> str:
-    from uuid import UUID
-
     return str(UUID(bytes=job.id.raw))
 
 
@@ -82,8 +83,6 @@ def test_a_killed_labd_keeps_what_was_measured(lab: QuickLab) -> None:
 
 def until_partial(lab: QuickLab, job: iqm.JobV1) -> None:
     """labd looks through its files after it is ready."""
-    import time
-
     until = time.monotonic() + 20
     while not lab.lab.GetJobDetails(lookup(job)).keeping.is_partial:
         assert time.monotonic() < until
@@ -127,14 +126,14 @@ def test_a_completed_job_has_no_partial_results(lab: QuickLab) -> None:
 
     with client(lab) as labd, pytest.raises(NotFound, match="nothing was measured"):
         labd.store.partial_results(job.id.raw.hex())
-    assert list((lab.state / "results").glob("*.part*")) == []
+    assert list((lab.state / "results").glob(f"{uuid_text(job)}.*part*")) == []
 
 
 def test_a_job_that_measured_nothing_leaves_nothing(lab: QuickLab) -> None:
     job = lab.submit(do="measure", blocks=0, then="fail")
     lab.wait_for(job)
 
-    assert list((lab.state / "results").iterdir()) == []
+    assert list((lab.state / "results").glob(f"{uuid_text(job)}*")) == []
     assert lab.wait_for(lab.submit(payload())).status == iqm.COMPLETED
 
 
@@ -149,7 +148,7 @@ def test_pins_checks_and_backups_by_labctl(lab: QuickLab, tmp_path: Path) -> Non
     assert labctl.answer("pin", uuid_text(job), "figure 3") == "pinned\n"
     assert "pinned by" in labctl.answer("show", uuid_text(job))
     assert labctl.answer("unpin", uuid_text(job)) == "not pinned\n"
-    assert "1 jobs, 1 files" in labctl.answer("fsck", "--repair")
+    assert " MB checked" in labctl.answer("fsck", "--repair")
     told = labctl.facts("backup", str(archive))
     (lab.state / "results" / f"{uuid_text(job)}.bin").write_bytes(b"harm")
     harmed = labctl.run("fsck", "--json")
@@ -181,8 +180,6 @@ def test_retention_runs_at_the_start_and_says_so(lab: QuickLab) -> None:
 
 
 def until_expired(lab: QuickLab, job: iqm.JobV1) -> None:
-    import time
-
     until = time.monotonic() + 20
     while not lab.lab.GetJobDetails(lookup(job)).keeping.HasField("expired_at"):
         assert time.monotonic() < until
