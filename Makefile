@@ -2,7 +2,7 @@
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test test-hil setup check unit compat compat-quick compat-waits proto bench fuzz kills calibrations lock clean
+.PHONY: demo test test-hil setup check unit compat compat-quick compat-waits test-systemd proto bench fuzz kills power-cuts calibrations lock clean
 
 demo: .venv/.ready .venv-compat/.ready
 	tests/compat/run-demo
@@ -15,7 +15,7 @@ setup: .venv/.ready .venv-compat/.ready .venv-compat36/.ready
 check: .venv/.ready
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
-	.venv/bin/mypy labd drivers tests/unit tests/contract tests/integration tests/system benchmarks
+	.venv/bin/mypy labd drivers tests/unit tests/contract tests/integration tests/system tests/systemd benchmarks
 	.venv/bin/lint-imports
 	.ci/check-generated
 
@@ -41,6 +41,11 @@ STATION ?= config/star5
 test-hil: .venv/.ready
 	.venv/bin/labd hil --station $(STATION) $(if $(RACK),--rack $(RACK)) --json-out build/hil/card.json --junit-out build/hil/junit.xml
 
+# The service in a booted systemd: install, upgrade, crashes, hangs, reload, hardening. Takes minutes, root and
+# systemd-nspawn; where one is missing it says so and is no failure.
+test-systemd: .venv/.ready
+	.venv/bin/python tests/systemd/bench.py
+
 bench: .venv/.ready .venv-compat/.ready
 	.venv/bin/python -m benchmarks
 
@@ -49,7 +54,12 @@ fuzz: .venv/.ready
 	LABD_FUZZ_N=5000 .venv/bin/python -m pytest -q --timeout 3600 tests/unit/test_payload_mutations.py tests/system/test_fuzz_daemon.py
 
 kills: .venv/.ready
-	.venv/bin/python tests/system/kill_storm.py 200
+	.venv/bin/python tests/system/kill_storm.py 1000
+
+# As root: 100 power cuts lose nothing; with synchronous=NORMAL they must, or the first proves nothing.
+power-cuts: .venv/.ready
+	.venv/bin/python tests/system/power_cuts.py 100 FULL
+	! .venv/bin/python tests/system/power_cuts.py 20 NORMAL
 
 # Three chips, each from a wrong calibration set back to Bell pairs.
 calibrations: .venv/.ready

@@ -33,6 +33,10 @@ class CircuitStations:
         self._sets = sets
         self._known: OrderedDict[UUID, CalibratedStation] = OrderedDict()
 
+    def forget(self) -> None:
+        """The wiring may have changed: put stations together anew."""
+        self._known.clear()
+
     def active_id(self, computer: QuantumComputer) -> UUID:
         """The active set. Raises JobTypeNotSupported where there is none: no circuits then."""
         activation = self._sets.activation(computer.id)

@@ -33,6 +33,8 @@ from labd.core.openings import TimeslotRules
 from labd.core.rig import RigModule
 from labd.core.station_description import Chip
 from labd.core.wiring import Wiring
+from labd.guard.plan import untold
+from labd.journal import Level
 from labd.station_file import (
     StationInstrument,
     missing_instruments,
@@ -64,6 +66,7 @@ class _Server(_Table):
     chunk_bytes: Annotated[int, Field(ge=1024, le=MAX_CHUNK_BYTES)] = 1_048_576
     keepalive_s: Annotated[float, Field(gt=0, le=60)] = 1.0
     stop_grace_s: Annotated[float, Field(ge=0, le=3600)] = 5.0
+    log_level: Level = "auto"
 
 
 class _Tls(_Table):
@@ -93,6 +96,12 @@ class _Limits(_Table):
     admin: _PerUser = _PerUser()
 
 
+class _Storage(_Table):
+    reserve_bytes: Annotated[int, Field(ge=0, le=2**53)] = 536_870_912
+    keep_days: Annotated[float, Field(ge=0)] = 0.0
+    keep_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
 class _Timeslots(_Table):
     required: bool = False
     overrun: Literal["hold", "refuse"] = "hold"
@@ -115,6 +124,7 @@ class _File(_Table):
     tls: _Tls | None = None
     access: _Access = _Access()
     limits: _Limits = _Limits()
+    storage: _Storage = _Storage()
     quantum_computers: Annotated[dict[Alias, _QuantumComputer], Field(min_length=1)]
 
 
@@ -123,6 +133,7 @@ _MODEL_OF: Mapping[str, type[_Table]] = {
     "tls": _Tls,
     "access": _Access,
     "limits": _Limits,
+    "storage": _Storage,
     "quantum_computers": _QuantumComputer,
 }
 
@@ -141,6 +152,7 @@ class Server:
     chunk_bytes: int
     keepalive_s: float
     stop_grace_s: float
+    log_level: Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +189,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Storage:
+    """What is kept on the disk.
+
+    reserve_bytes: never taken by payloads and results. keep_days: how long those of jobs that are
+    over stay; None: for ever. keep_share: of the whole disk, how much they may take.
+    """
+
+    reserve_bytes: int
+    keep_days: float | None
+    keep_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class QuantumComputer:
     """One quantum computer, its files read. calibration: to begin with, when the store has none."""
 
@@ -203,6 +228,7 @@ class Config:
     tls: Tls | None
     access: Access
     limits: Limits
+    storage: Storage
     quantum_computers: tuple[QuantumComputer, ...]
 
 
@@ -269,6 +295,7 @@ def read_config(path: Path, *, state_dir: Path | None = None, listen: str | None
         chunk_bytes=file.server.chunk_bytes,
         keepalive_s=file.server.keepalive_s,
         stop_grace_s=file.server.stop_grace_s,
+        log_level=file.server.log_level,
     )
     computers = [
         _quantum_computer(findings, path, alias, table)
@@ -283,6 +310,9 @@ def read_config(path: Path, *, state_dir: Path | None = None, listen: str | None
         tls=tls,
         access=Access(file.access.local_users == "open", tuple(file.access.admins)),
         limits=_limits(file.limits),
+        storage=Storage(
+            file.storage.reserve_bytes, file.storage.keep_days or None, file.storage.keep_share
+        ),
         quantum_computers=tuple(computer for computer in computers if computer is not None),
     )
 
@@ -399,6 +429,7 @@ def _quantum_computer(
     rig = _rig(findings, wiring_path, wiring)
     if wiring is not None and station is not None:
         findings.add(wiring_path, *missing_instruments(wiring, station))
+        findings.add(wiring_path, *untold(wiring.outputs, station))
     chip = findings.read(read_chip_design_record, base / table.chip_design_record)
     calibration = None
     if table.calibration_set:

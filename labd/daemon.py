@@ -3,6 +3,8 @@
 Stopping: no job is claimed any more; the running one gets its grace; the racks are made safe; then
 subscriptions end with server_cancel, last of all, because IQM's client comes back 5 s later and
 must find the next labd.
+
+systemd is told that labd is ready when it listens and every rack has said what it is good for.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import labd
 from labd import sdnotify
@@ -27,30 +30,54 @@ from labd.core.jobs import QcId
 from labd.desk import Desk
 from labd.foresight import Foresight
 from labd.gate import Gate
+from labd.guard.plan import plan_of
+from labd.guard_process import Guard, GuardCommand
 from labd.identity import Identities
-from labd.listeners import FrontProcess, bind_tcp, bind_unix
+from labd.keeper import Keeper
+from labd.listeners import FrontProcess, bind_tcp, bind_unix, lock_unix
 from labd.rack_process import RackCommand
+from labd.reload import Fresh, Reloader, use_level
+from labd.reload_plan import Plan
 from labd.rpc.acceptance import Acceptance
 from labd.rpc.intake import Intake
 from labd.rpc.laboratory import Laboratory
 from labd.rpc.server import RpcServer
 from labd.rpc.services import services
+from labd.status_line import StatusLine
 from labd.store.store import Store
-from labd.supervisor import Supervisor, private_directory
+from labd.supervisor import STOP_LIMIT_S, RackStatus, Supervisor, private_directory
 from labd.web.app import make_app
 from labd.web.server import WebServer
+
+REPORT_LIMIT_S = 60.0
+"""labd is ready without a rack that has not even said by then why it cannot be used."""
 
 _log = logging.getLogger(__name__)
 
 
 class Daemon:
-    """labd, whole. Make it, `run` it once. rack_module: what `python -m` runs as a rack."""
+    """labd, whole. Make it, `run` it once.
 
-    def __init__(self, config: Config, *, rack_module: str = "labd.rack") -> None:
+    reread: labd.toml as it is at SIGHUP. is_verbose: log every step whatever is configured.
+    rack_module: what `python -m` runs as a rack.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        reread: Callable[[], Config],
+        *,
+        is_verbose: bool = False,
+        rack_module: str = "labd.rack",
+    ) -> None:
         self._config = config
+        self._reread = reread
+        self._is_verbose = is_verbose
         self._rack_module = rack_module
         self._stop_wish = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._reload_wish = asyncio.Event()
+        self._supervisors: dict[QcId, Supervisor] = {}
 
     def stop(self) -> None:
         """Begin stopping; called again, hurry."""
@@ -66,23 +93,31 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_wish.set)
+        use_level(self._config.server.log_level, is_verbose=self._is_verbose)
         async with contextlib.AsyncExitStack() as stack:
-            store = Store.open(self._config.server.state_dir, clock_ns=time.time_ns)
+            store = Store.open(
+                self._config.server.state_dir,
+                clock_ns=time.time_ns,
+                reserve_bytes=self._config.storage.reserve_bytes,
+            )
             stack.callback(store.close)
             trail = AuditTrail(store.audit, time.monotonic_ns)
             trail.begin(labd.__version__)
             stack.callback(trail.end)
             _prepare(store, self._config)
-            tidying = asyncio.create_task(_remove_leftovers(store))
-            stack.callback(tidying.cancel)
-            address = await self._start(store, trail, stack)
-            for keeping in (sdnotify.keep_alive(), trail.log_head_daily()):
+            keeper = Keeper(store, self._config.storage)
+            keeping_house = asyncio.create_task(keeper.keep(), name="keeper")
+            stack.callback(keeping_house.cancel)
+            for keeping in (sdnotify.keep_alive(self._is_alive), trail.log_head_daily()):
                 stack.callback(asyncio.create_task(keeping).cancel)
-            sdnotify.notify("READY=1")
+            address = await self._start(store, trail, stack)
+            for keeping in (self._tell_systemd(store), self._reload_at_wish()):
+                stack.callback(asyncio.create_task(keeping).cancel)
             on_ready(address)
             await self._stop_wish.wait()
             _log.info("stopping")
-            sdnotify.notify("STOPPING=1")
+            sdnotify.notify_stopping(self._config.server.stop_grace_s + STOP_LIMIT_S)
 
     async def _start(
         self, store: Store, trail: AuditTrail, stack: contextlib.AsyncExitStack
@@ -90,13 +125,17 @@ class Daemon:
         """Start all parts; each one's end is pushed on the stack in the order of starting."""
         server = self._config.server
         changes = Changes()
-        supervisors: dict[QcId, Supervisor] = {}
+        supervisors = self._supervisors
         computers = self._config.quantum_computers
-        foresight = Foresight(computers, store.history, changes, supervisors)
+        foresight = Foresight(computers, store.history, changes, supervisors, store.shortage)
         desk = Desk(store, changes, foresight.note)
         for computer in computers:
             supervisors[computer.id] = Supervisor(
-                desk, self._rack_command(store, computer), computer.id, computer.timeslots
+                desk,
+                self._rack_command(store, computer),
+                _guard(store, computer),
+                computer.id,
+                computer.timeslots,
             )
         intake = Intake(self._config.limits, CircuitStations(store.calibration_sets))
         stack.callback(intake.close)
@@ -105,6 +144,7 @@ class Daemon:
         stack.callback(tcp.close)
         listeners = [tcp]
         if server.unix_socket is not None:
+            stack.callback(os.close, lock_unix(server.unix_socket))
             listeners.append(bind_unix(server.unix_socket))
             stack.callback(server.unix_socket.unlink, missing_ok=True)
 
@@ -125,6 +165,13 @@ class Daemon:
         stack.push_async_callback(front.stop)
         await web.start(f"/proc/self/fd/{descriptor}/http")
         stack.push_async_callback(web.stop)
+        parts = _Parts(laboratory, intake, identities, foresight)
+        self._reloader = Reloader(
+            await asyncio.to_thread(Fresh.of, self._config),
+            self._reread,
+            lambda made: self._use(made, store, parts),
+            store.audit,
+        )
         rpc = RpcServer(services(laboratory, acceptance, gate), gate)
         umask = os.umask(0o177)
         try:
@@ -142,6 +189,53 @@ class Daemon:
         host, port = tcp.getsockname()[:2]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
+    # ---- while it serves
+
+    def _computers(self) -> tuple[QuantumComputer, ...]:
+        return self._config.quantum_computers
+
+    def _status_of(self, computer: QuantumComputer) -> RackStatus:
+        return self._supervisors[computer.id].status
+
+    def _is_alive(self) -> bool:
+        return all(supervisor.is_alive for supervisor in self._supervisors.values())
+
+    async def _tell_systemd(self, store: Store) -> None:
+        """Ready, once every rack has reported; and how the lab stands, for ever."""
+        line = StatusLine(self._computers, self._status_of, store.queue)
+        telling = asyncio.create_task(line.keep(), name="status")
+        try:
+            reports = [each.has_reported.wait() for each in self._supervisors.values()]
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.gather(*reports), REPORT_LIMIT_S)
+            line.tell("READY=1")
+            _log.info("ready")
+            await telling
+        finally:
+            telling.cancel()
+
+    async def _reload_at_wish(self) -> None:
+        while True:
+            await self._reload_wish.wait()
+            self._reload_wish.clear()
+            await self._reloader.reload()
+
+    def _use(self, made: Plan, store: Store, parts: _Parts) -> None:
+        """Make a plan hold."""
+        config = self._config = made.config
+        use_level(config.server.log_level, is_verbose=self._is_verbose)
+        parts.laboratory.use(config)
+        parts.intake.use(config.limits)
+        parts.identities.use(config.access)
+        parts.foresight.use(config.quantum_computers)
+        for computer in config.quantum_computers:
+            self._supervisors[computer.id].use(
+                self._rack_command(store, computer),
+                plan_of(computer.wiring.outputs, computer.station),
+                computer.timeslots,
+                is_rack_changed=computer.id in made.racks,
+            )
+
     def _rack_command(self, store: Store, computer: QuantumComputer) -> RackCommand:
         return RackCommand(
             name=computer.alias,
@@ -158,17 +252,21 @@ class Daemon:
         await asyncio.gather(*(each.stop(grace_s, self._hurry) for each in supervisors))
 
 
-async def _remove_leftovers(store: Store) -> None:
-    """Look through the files beside the work, at most a tenth of the time."""
-    steps = store.leftovers_removed()
-    while True:
-        started = time.monotonic()
-        removed = await asyncio.to_thread(next, steps, None)
-        if removed is None:
-            return
-        for name in removed:
-            _log.info("removed a leftover: %s", name)
-        await asyncio.sleep(9 * (time.monotonic() - started))
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Who works with the configuration, beside the racks' keepers."""
+
+    laboratory: Laboratory
+    intake: Intake
+    identities: Identities
+    foresight: Foresight
+
+
+def _guard(store: Store, computer: QuantumComputer) -> Guard:
+    plan = plan_of(computer.wiring.outputs, computer.station)
+    return Guard(
+        GuardCommand(computer.alias, private_directory(store.directory.run, computer.alias), plan)
+    )
 
 
 def _prepare(store: Store, config: Config) -> None:
@@ -176,6 +274,7 @@ def _prepare(store: Store, config: Config) -> None:
     for computer in config.quantum_computers:
         store.put_quantum_computer(computer.id, computer.alias, computer.display_name)
     for job in store.recover():
-        _log.warning("job interrupted by the last stop", extra={"JOB_ID": str(job.id)})
+        fields = {"JOB_ID": str(job.id), "USER_ID": job.submitted_by}
+        _log.warning("job %s: interrupted by the last stop", job.id, extra=fields)
     for computer in config.quantum_computers:
         activate_first_set(store.calibration_sets, computer, time.time_ns())

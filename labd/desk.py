@@ -7,6 +7,7 @@ re-reads the record.
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -50,6 +51,7 @@ class Desk:
         self.store = store
         self.changes = changes
         self._orders: dict[UUID, _Order] = {}
+        self._aliases: dict[QcId, str] = {}
         self._is_stopping = False
 
     async def submit(
@@ -73,7 +75,7 @@ class Desk:
 
     def _tell_arrival(self, job: Job) -> None:
         self.changes.notify(("arrival", job.qc_id), ("queue", job.qc_id))
-        _note(job)
+        self._note(job)
 
     async def claim_next(self, qc_id: QcId, rules: TimeslotRules) -> Decision:
         """Take the job that may start first to run it. Raises Unavailable."""
@@ -112,8 +114,31 @@ class Desk:
     def _tell(self, job: Job, *others: Topic) -> None:
         self.changes.notify(("job", job.id), *others)
         if self._learn is not None:
-            self._learn(job)
-        _note(job)
+            try:
+                self._learn(job)
+            except sqlite3.Error as error:
+                _log.error("nothing is learnt from job %s: %s", job.id, error)
+        self._note(job)
+
+    def _note(self, job: Job) -> None:
+        if not _log.isEnabledFor(logging.INFO):
+            return
+        fields = {
+            "JOB_ID": str(job.id),
+            "JOB_STATE": job.state.value,
+            "QC": self._alias(job.qc_id),
+            "USER_ID": job.submitted_by,
+        }
+        why = f": {job.error}" if job.error else ""
+        _log.info("job %s: %s%s", job.id, job.state.value, why, extra=fields)
+
+    def _alias(self, qc_id: QcId) -> str:
+        """Read once: an alias changes with a restart."""
+        alias = self._aliases.get(qc_id)
+        if alias is None:
+            alias, _ = self.store.quantum_computer_name(qc_id)
+            self._aliases[qc_id] = alias
+        return alias
 
     # ---- held jobs, priorities, the machine; `by`: its object and details are filled in
 
@@ -202,9 +227,3 @@ class Desk:
         """Raises ServerStopping once labd stops."""
         if self._is_stopping:
             raise ServerStopping
-
-
-def _note(job: Job) -> None:
-    if _log.isEnabledFor(logging.INFO):
-        fields = {"JOB_ID": str(job.id), "JOB_STATE": job.state.value}
-        _log.info("job %s: %s", job.id, job.state.value, extra=fields)

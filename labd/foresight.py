@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -23,8 +24,9 @@ from labd.core.experience import Correction, Crowd, Experience, Outcome, bound_s
 from labd.core.forecast import Foreseen, Underway, foresee
 from labd.core.jobs import Job, JobId, JobState, JobType, QcId
 from labd.core.openings import S_NS, Mode
-from labd.core.waiting import Station, Waiting, waiting
+from labd.core.waiting import Station, Waiting, WaitingKind, waiting
 from labd.store.history import Foretold, History, Queued, Scene
+from labd.store.space import Shortage
 from labd.supervisor import RackState, RackStatus, Supervisor
 
 N_REMEMBERED = 2000
@@ -92,6 +94,11 @@ class _Machine:
         self.estimator = Estimator(each.run for each in past if each.run is not None)
         self.experience = Experience(each.outcome for each in past if each.outcome is not None)
 
+    def use(self, computer: QuantumComputer) -> None:
+        """Foresee for this one, which has the id it had."""
+        self._computer = computer
+        self._view = None
+
     def view_of(self, job_id: JobId) -> _View:
         """A view that serves for that job; that of a long queue may not know it yet."""
         generation = self._generation()
@@ -124,10 +131,10 @@ class _Machine:
         """Record the forecasts of those who came, for ever."""
         with self._changes.watch(("arrival", self._computer.id)) as watch:
             while True:
-                view = self._view = self.look()
                 try:
+                    view = self._view = self.look()
                     await self._record(view)
-                except Unavailable as error:
+                except (Unavailable, sqlite3.Error) as error:
                     _log.warning("forecasts are not recorded: %s", error)
                     await asyncio.sleep(RETRY_S)
                     continue
@@ -168,12 +175,20 @@ class Foresight:
         history: History,
         changes: Changes,
         supervisors: Mapping[QcId, Supervisor],
+        shortage: Callable[[JobId], Shortage | None],
     ) -> None:
+        """shortage: why a queued job finds no room on the disk."""
+        self._shortage = shortage
         self._history = history
         self._machines = {
             computer.id: _Machine(computer, history, changes, supervisors) for computer in computers
         }
         self._tasks: list[asyncio.Task[None]] = []
+
+    def use(self, computers: Sequence[QuantumComputer]) -> None:
+        """Their timeslots may be shared by other rules now."""
+        for computer in computers:
+            self._machines[computer.id].use(computer)
 
     def start(self) -> None:
         """Begin recording forecasts."""
@@ -213,7 +228,12 @@ class Foresight:
         view, queued, foreseen = found
         candidate = replace(queued.standing.candidate, is_held=job.hold_note is not None)
         n_before = 0 if foreseen is None else foreseen.n_before
-        return waiting(candidate, job.hold_note, n_before, view.scene.situation, view.station)
+        reason = waiting(candidate, job.hold_note, n_before, view.scene.situation, view.station)
+        if reason.kind in (WaitingKind.STARTING, WaitingKind.JOBS_BEFORE):
+            shortage = self._shortage(job.id)
+            if shortage is not None:
+                return Waiting(WaitingKind.DISK, str(shortage))
+        return reason
 
     def estimate(self, job: Job) -> Estimate | None:
         """When a queued job starts and how long it runs; None when it is not queued (any more)."""

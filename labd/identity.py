@@ -61,10 +61,8 @@ class Identities:
 
     def __init__(self, people: People, access: Access, clock_ns: Callable[[], int]) -> None:
         self._people = people
-        self._is_open = access.is_open
         self._clock_ns = clock_ns
         self._nobody = _overflow_uid()
-        self.admin_uids = frozenset({0, os.getuid(), *_uids(access.admins)})
         self._generation = people.generation
         self._tokens: dict[bytes, tuple[TokenRecord, UserRecord]] = {}
         self._accounts: dict[int, UserRecord] = {}
@@ -72,6 +70,13 @@ class Identities:
         self._noted_ns: dict[str, int] = {}
         self.noting: set[asyncio.Task[None]] = set()
         """Last uses that are being written down."""
+        self.use(access)
+
+    def use(self, access: Access) -> None:
+        """Let these in from now on. Who was an admin by labd.toml stays one in the store."""
+        self._is_open = access.is_open
+        self.admin_uids = frozenset({0, os.getuid(), *_uids(access.admins)})
+        self._accounts.clear()
 
     @property
     def generation(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import os
 import socket
@@ -58,10 +59,28 @@ async def bind_tcp(host: str, port: int) -> socket.socket:
             return listener
 
 
+def lock_unix(path: Path) -> int:
+    """Be the only labd that listens on a unix socket, until the descriptor is closed.
+
+    Binding alone does not show whether a socket's owner lives. Raises AddressInUse.
+    """
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(path.with_name(f"{path.name}.lock"), flags, 0o600)
+    except OSError as error:
+        raise AddressInUse(str(path), error.strerror or str(error)) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise AddressInUse(str(path), "another labd listens on it") from error
+    return descriptor
+
+
 def bind_unix(path: Path) -> socket.socket:
     """A listening unix socket, mode 0660, in place of one that a dead labd left.
 
-    Only the holder of the state directory's lock calls this. Raises AddressInUse.
+    Only the holder of its lock calls this. Raises AddressInUse.
     """
     try:
         if stat.S_ISSOCK(path.lstat().st_mode):

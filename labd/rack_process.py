@@ -83,8 +83,7 @@ class RackProcess:
             except OSError:
                 ours.close()
                 raise
-        note = f"{process.pid} {_start_ticks(process.pid)}\n"
-        (command.directory / PID_FILE).write_text(note, encoding="ascii")
+        note_pid(command.directory / PID_FILE, process.pid)
         reader, writer = await asyncio.open_connection(sock=ours)
         return cls(process, reader, writer)
 
@@ -154,7 +153,7 @@ def exit_sentence(status: int) -> str:
     return f"the rack process was ended by signal {-status} ({name})"
 
 
-def _start_ticks(pid: int) -> str:
+def start_ticks(pid: int) -> str:
     """The process's start time in clock ticks, which tells it from a later one of the same pid."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
@@ -163,12 +162,16 @@ def _start_ticks(pid: int) -> str:
     return stat.rpartition(")")[2].split()[19]
 
 
-def end_leftover(directory: Path) -> bool:
+def note_pid(note: Path, pid: int) -> None:
+    """Write down which process it is, for `end_leftover`."""
+    note.write_text(f"{pid} {start_ticks(pid)}\n", encoding="ascii")
+
+
+def end_leftover(note: Path, patience_s: float = LEFTOVER_PATIENCE_S) -> bool:
     """End a child that a killed daemon left: it gets a little time, then SIGKILL. Blocks.
 
-    Returns whether there was one that had to be killed.
+    note: the file with its pid. Returns whether there was one that had to be killed.
     """
-    note = directory / PID_FILE
     try:
         pid_text, _, ticks = note.read_text(encoding="ascii").strip().partition(" ")
     except OSError:
@@ -176,8 +179,8 @@ def end_leftover(directory: Path) -> bool:
     note.unlink(missing_ok=True)
     if not pid_text.isdecimal() or not ticks:
         return False
-    pid, deadline = int(pid_text), time.monotonic() + LEFTOVER_PATIENCE_S
-    while _start_ticks(pid) == ticks:
+    pid, deadline = int(pid_text), time.monotonic() + patience_s
+    while start_ticks(pid) == ticks:
         if time.monotonic() > deadline:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)

@@ -36,11 +36,15 @@ _KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class StationInstrument:
-    """One instrument of the file: its driver's dotted path and its VISA address."""
+    """One instrument of the file: its driver's dotted path, its VISA address, its VISA library.
+
+    visalib: as pyvisa names it; "" for its default.
+    """
 
     name: str
     driver: str
     address: str
+    visalib: str = ""
 
 
 def read_station(path: Path) -> Mapping[str, StationInstrument]:
@@ -61,7 +65,10 @@ def read_station(path: Path) -> Mapping[str, StationInstrument]:
         found = list(_mistakes(str(name), table))
         problems += found
         if not found:
-            instruments[str(name)] = StationInstrument(str(name), table["type"], table["address"])
+            init = table.get("init")
+            library = init.get("visalib", "") if isinstance(init, dict) else ""
+            driver, address = table["type"], table["address"]
+            instruments[str(name)] = StationInstrument(str(name), driver, address, str(library))
     if problems:
         raise BadFile(str(path), tuple(problems))
     return instruments

@@ -1,5 +1,7 @@
 """One rack process per quantum computer: started, watched, given jobs, stopped, killed, replaced.
 
+A rack gets its instruments from the guard, which has made every output safe, and they go back to
+the guard when the process ends or lets go of them after trouble.
 A job is claimed only for a rack that is ready; until then it waits in the queue. Which one starts
 is decided anew whenever queue, slots or mode change, and when the clock reaches the instant from
 which on the last decision is void (labd.core.openings). What a process ran when it ended becomes
@@ -11,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -18,13 +21,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from labd import pulse
 from labd.changes import Watch
 from labd.core.errors import Unavailable
 from labd.core.jobs import Job, JobId, JobState, JobType, QcId
 from labd.core.openings import S_NS, TimeslotRules
 from labd.desk import Desk
+from labd.guard.plan import Plan
+from labd.guard_process import Guard
+from labd.pulse import Pulse
 from labd.rack import messages as rack
-from labd.rack_process import RackCommand, RackProcess, end_leftover
+from labd.rack_process import PID_FILE, RackCommand, RackProcess, end_leftover
 from labd.store.jobs import Ending
 from labd.store.timeslots import Decision
 
@@ -86,21 +93,46 @@ class _Running:
 class Supervisor:
     """The keeper of one rack process."""
 
-    def __init__(self, desk: Desk, command: RackCommand, qc_id: QcId, rules: TimeslotRules) -> None:
+    def __init__(
+        self, desk: Desk, command: RackCommand, guard: Guard, qc_id: QcId, rules: TimeslotRules
+    ) -> None:
         self.status = RackStatus(RackState.STARTING)
+        self.has_reported = asyncio.Event()
+        """Set once it is known what the rack is good for."""
         self._desk = desk
         self._command = command
+        self._guard = guard
         self._qc_id = qc_id
         self._rules = rules
         self._work = desk.changes.watch(("arrival", qc_id))
         self._running: _Running | None = None
         self._process: RackProcess | None = None
+        self._pulse = Pulse()
+        self._is_outdated = False
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._granting: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin keeping a process."""
+        self._guard.start()
         self._task = asyncio.create_task(self._keep(), name=f"rack-{self._command.name}")
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process answers, or its successor is being seen to."""
+        is_kept = self._task is None or not self._task.done() or self._stopping.is_set()
+        return is_kept and self._pulse.is_alive
+
+    def use(
+        self, command: RackCommand, plan: Plan, rules: TimeslotRules, *, is_rack_changed: bool
+    ) -> None:
+        """Share by these rules from now on; with other files, open the rack again once it idles."""
+        self._command, self._rules = command, rules
+        if is_rack_changed:
+            self._guard.use(plan)
+        self._is_outdated = self._is_outdated or is_rack_changed
+        self._work.wake()
 
     def progress(self, job_id: JobId) -> tuple[int, int]:
         """Shots done and shots in total of a job; (0, 0) when it does not run now."""
@@ -121,7 +153,11 @@ class Supervisor:
         await _first_of(self._idle(), hurry, grace_s)
         if self._running is not None:
             self._running.end(
-                Ending(JobState.INTERRUPTED, f"labd was stopped; it waits {grace_s:g} s for a job")
+                Ending(
+                    JobState.INTERRUPTED,
+                    f"labd was stopped; it waits {grace_s:g} s for a job",
+                    is_rack_busy=True,
+                )
             )
         process = self._process
         if process is not None:
@@ -129,6 +165,9 @@ class Supervisor:
             await _first_of(process.ended(STOP_PATIENCE_S), hurry, STOP_LIMIT_S)
             await process.ended(HURRY_PATIENCE_S)
         await self._task
+        if not self._guard.is_safe:
+            await self._make_safe()
+        await self._guard.stop()
 
     async def _idle(self) -> None:
         while self._running is not None:
@@ -138,12 +177,15 @@ class Supervisor:
     def _set_status(self, status: RackStatus) -> None:
         """Tell those who ask why and when jobs start, too."""
         self.status = status
+        if status.state is not RackState.STARTING:
+            self.has_reported.set()
         self._desk.changes.notify(("arrival", self._qc_id))
 
     # ---- the process
 
     async def _keep(self) -> None:
-        if await asyncio.to_thread(end_leftover, self._command.directory):
+        note = self._command.directory / PID_FILE
+        if await asyncio.to_thread(end_leftover, note):
             _log.warning("rack %s: killed a process of an earlier labd", self._command.name)
         backoff_s = FIRST_BACKOFF_S
         while not self._stopping.is_set():
@@ -154,6 +196,8 @@ class Supervisor:
                 why = f"the rack process cannot be started: {error}"
             if self._stopping.is_set():
                 break
+            if self._is_outdated:
+                continue
             self._set_status(RackStatus(RackState.DEAD, why))
             _log.error("rack %s: %s", self._command.name, why)
             if time.monotonic() - started > HEALTHY_S:
@@ -165,26 +209,71 @@ class Supervisor:
     async def _run_one(self) -> str:
         """One process from start to end, with its jobs; returns how it ended."""
         self._set_status(RackStatus(RackState.STARTING))
+        self._is_outdated = False
         process = await RackProcess.start(self._command)
         self._process = process
+        self._pulse = Pulse()
         work = asyncio.create_task(self._run_jobs(process))
+        feeling = asyncio.create_task(self._feel_pulse(process))
+        self._granting = asyncio.create_task(self._grant(process))
         patience_s = 0.5
         try:
             async for message in process.received():
+                self._pulse.heard()
                 self._take(message)
                 if isinstance(message, rack.Stopped):
                     patience_s = STOP_PATIENCE_S
         except rack.BadMessage as error:
             _log.error("rack %s: %s", self._command.name, error)
             process.kill()
-        why = await process.ended(patience_s)
+        feeling.cancel()
+        ended = await process.ended(patience_s)
+        why = f"{self._silence()} and was killed" if self._pulse.is_silent else ended
+        self._pulse = Pulse()
         self._process = None
         process.is_gone = True
         if self._running is not None:
             self._running.end(Ending(JobState.INTERRUPTED, f"{why} while the job was executing"))
         self._work.wake()
+        await _ended(self._granting)
+        safe = asyncio.create_task(self._make_safe())
         await work
+        await safe
         return why
+
+    async def _feel_pulse(self, process: RackProcess) -> None:
+        """Ask for signs of life; a process that gives none any more is killed.
+
+        If that does not end it either, systemd's watchdog is not fed any longer (is_alive).
+        """
+        felt = self._pulse
+        while not felt.is_silent:
+            process.send(rack.Ping())
+            await asyncio.sleep(pulse.PING_EVERY_S)
+            felt.turn()
+        _log.error("rack %s: %s", self._command.name, self._silence())
+        process.kill()
+
+    def _silence(self) -> str:
+        return f"the rack process gave no sign of life for {self._pulse.silence_s:g} s"
+
+    async def _grant(self, process: RackProcess) -> None:
+        """Give the instruments to the rack, once every output is safe."""
+        backoff_s = FIRST_BACKOFF_S
+        while problems := await self._make_safe():
+            what = f"not every output is known to be safe: {'; '.join(problems)}"
+            self._set_status(RackStatus(RackState.UNAVAILABLE, what))
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
+        self._guard.watch(process.pid)
+        process.send(rack.Granted())
+
+    async def _make_safe(self) -> tuple[str, ...]:
+        """Have the guard do it, while no rack has the instruments; what is not safe."""
+        problems = await self._guard.make_safe()
+        for problem in problems:
+            _log.error("rack %s: not known to be safe: %s", self._command.name, problem)
+        return problems
 
     def _take(self, message: rack.Message) -> None:
         match message:
@@ -197,6 +286,9 @@ class Supervisor:
                 if status != self.status:
                     _log.warning("rack %s: %s", self._command.name, what)
                 self._set_status(status)
+            case rack.Released():
+                if self._process is not None:
+                    self._granting = asyncio.create_task(self._grant(self._process))
             case rack.Progress(job_id, done, total):
                 running = self._running
                 if running is not None and str(running.job.id) == job_id:
@@ -231,6 +323,10 @@ class Supervisor:
     async def _run_jobs(self, process: RackProcess) -> None:
         with self._work as work:
             while not process.is_gone and not self._stopping.is_set():
+                if self._is_outdated:
+                    self._set_status(RackStatus(RackState.STARTING))
+                    process.send(rack.Shutdown())
+                    return
                 decision = None
                 if self.status.state is RackState.READY and not process.has_hung_up():
                     decision = await self._claim()
@@ -256,7 +352,7 @@ class Supervisor:
                 running.end(Ending(JobState.INTERRUPTED, "the rack process ended before the job"))
             try:
                 process.send(self._order(job))
-            except OSError as error:
+            except (OSError, sqlite3.Error) as error:
                 running.end(Ending(JobState.FAILED, f"the payload cannot be read: {error}"))
             ending = await self._ending_of(process, running, watch)
         await self._record(job, ending)
@@ -291,7 +387,7 @@ class Supervisor:
         """How the job ended, with a cancel passed on to the rack and enforced."""
         deadline = None
         while running.ending is None:
-            if deadline is None and self._is_cancel_wanted(running):
+            if deadline is None and self._is_cancel_wanted(running, watch):
                 running.is_cancel_sent = True
                 process.send(rack.Cancel(str(running.job.id)))
                 deadline = time.monotonic() + CANCEL_PATIENCE_S
@@ -302,8 +398,13 @@ class Supervisor:
                 running.end(Ending(JobState.CANCELLED, f"{what} and its process was killed"))
         return running.ending
 
-    def _is_cancel_wanted(self, running: _Running) -> bool:
-        record = self._desk.store.job_record(running.job.id)
+    def _is_cancel_wanted(self, running: _Running, watch: Watch) -> bool:
+        try:
+            record = self._desk.store.job_record(running.job.id)
+        except sqlite3.Error as error:
+            _log.error("job %s: its record cannot be read: %s", running.job.id, error)
+            asyncio.get_running_loop().call_later(STORAGE_RETRY_S, watch.wake)
+            return False
         return record is None or record.cancel_requested_at_ns is not None
 
     async def _record(self, job: Job, ending: Ending) -> None:
@@ -327,6 +428,12 @@ async def until_due(work: Watch, decision: Decision, clock_ns: Callable[[], int]
         left_s = None if due_ns is None else max(0.0, (due_ns - clock_ns()) / S_NS)
         if await work.wait(None if left_s is None else min(left_s, CLOCK_STEP_S)):
             return
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancel it, and wait until it is over."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _first_of(work: Coroutine[None, None, T], hurry: asyncio.Event, limit_s: float) -> None:

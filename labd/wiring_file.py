@@ -12,12 +12,12 @@ import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from labd.core.errors import BadFile, Problem
+from labd.core.outputs import OutputRule
 from labd.core.wiring import (
     AwgOutput,
     AwgSync,
@@ -31,17 +31,17 @@ from labd.core.wiring import (
     SettingRoute,
     Wiring,
 )
-
-OutputName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*\.ch[1-9]\d*$")]
-MarkerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*\.ch[1-9]\d*\.m[1-9]\d*$")]
-ParameterPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.\w+)+$")]
-InstrumentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")]
-DottedPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
-Text = Annotated[str, StringConstraints(min_length=1)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(allow_inf_nan=False, gt=0)]
-Count = Annotated[int, Field(ge=1, le=2**53)]
-Length = Annotated[int, Field(ge=0, le=2**53)]
+from labd.wiring_tables import (
+    ChannelTable,
+    IdentityTable,
+    LoopbackTable,
+    OutputTable,
+    ReadoutTable,
+    SettingTable,
+    SyncTable,
+    Table,
+    WiringTables,
+)
 
 COMPATIBLE_INSTRUCTIONS = {
     ChannelKind.IQ: ("Wait", "IQPulse", "VirtualRZ"),
@@ -51,82 +51,6 @@ COMPATIBLE_INSTRUCTIONS = {
 """What IQM's compiler may use on a channel of a kind, on a rack without feedback."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class _Channel(_Table):
-    kind: Literal["iq", "real", "readout"]
-    component: Text
-    outputs: Annotated[list[OutputName], Field(min_length=1, max_length=2)]
-    granularity_samples: Count
-    min_samples: Count
-    sample_rate_hz: Positive | None = None
-    full_scale_v: Positive | None = None
-    if_hz: Finite = 0.0
-    delay_samples: Length = 0
-    local_oscillator: InstrumentName | None = None
-    compatible_instructions: list[Text] | None = None
-
-
-class _Readout(_Table):
-    digitizer: InstrumentName
-    input_i: Count
-    input_q: Count
-    trigger: MarkerName
-    center_frequency_hz: Positive
-    integration_start_dead_time_samples: Length
-    integration_stop_dead_time_samples: Length
-    max_record_samples: Count
-    rearm_samples: Length
-    max_frames: Count
-    input_full_scale_v: Positive
-    sample_rate_hz: Positive | None = None
-    gain: dict[str, Annotated[list[Finite], Field(min_length=2, max_length=2)]] = {}
-
-
-class _Setting(_Table):
-    parameter: ParameterPath
-    unit: str = ""
-    scale: Finite = 1.0
-    offset: Finite | None = None
-    minimum: Finite | None = None
-    maximum: Finite | None = None
-    switch: bool = False
-
-
-class _Identity(_Table):
-    model: Text
-    serial: str = ""
-
-
-class _Loopback(_Table):
-    inputs: Annotated[list[OutputName], Field(min_length=1, max_length=2)]
-    gain: Positive = 1.0
-
-
-class _Sync(_Table):
-    leader: InstrumentName
-    trigger: MarkerName
-    followers: list[InstrumentName]
-    latency_samples: Length
-
-
-class _File(_Table):
-    rig: DottedPath
-    dut_label: Text
-    sample_rate_hz: Positive
-    awg_full_scale_v: Positive
-    channels: Annotated[dict[Text, _Channel], Field(min_length=1)]
-    awg_resolution_bits: Annotated[int, Field(ge=8, le=16)] = 14
-    sync: _Sync | None = None
-    readouts: dict[Text, _Readout] = {}
-    settings: dict[Text, _Setting] = {}
-    identities: dict[InstrumentName, _Identity] = {}
-    loopbacks: dict[Text, _Loopback] = {}
-    safe: dict[ParameterPath, bool | Finite | str] = {}
-
-
 def read_wiring(path: Path) -> Wiring:
     """The wiring that a TOML file describes; raises BadFile with all mistakes."""
     try:
@@ -134,7 +58,7 @@ def read_wiring(path: Path) -> Wiring:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadFile(str(path), (Problem("", str(error)),)) from error
     try:
-        file = _File.model_validate(tables)
+        file = WiringTables.model_validate(tables)
     except ValidationError as error:
         raise BadFile(str(path), _all_problems(tables, error.errors())) from error
     problems = tuple(_cross_checks(file, frozenset()))
@@ -158,19 +82,20 @@ def instruments_of(wiring: Wiring) -> Mapping[str, str]:
         places.setdefault(route.parameter.split(".", 1)[0], f"settings.{route.setting}.parameter")
     for name in wiring.identities:
         places.setdefault(name, f"identities.{name}")
-    for parameter in wiring.safe:
-        places.setdefault(parameter.split(".", 1)[0], f"safe.{parameter}")
+    for parameter, rule in wiring.outputs.items():
+        places.setdefault(rule.instrument, f"outputs.{parameter}")
     return places
 
 
 # ---- what pydantic found, as sentences
 
-_MODEL_OF: dict[str, type[_Table]] = {
-    "channels": _Channel,
-    "readouts": _Readout,
-    "settings": _Setting,
-    "identities": _Identity,
-    "loopbacks": _Loopback,
+_MODEL_OF: dict[str, type[Table]] = {
+    "channels": ChannelTable,
+    "readouts": ReadoutTable,
+    "settings": SettingTable,
+    "outputs": OutputTable,
+    "identities": IdentityTable,
+    "loopbacks": LoopbackTable,
 }
 
 
@@ -180,7 +105,7 @@ def _all_problems(tables: dict[str, object], errors: list[ErrorDetails]) -> tupl
     rest = copy.deepcopy(tables)
     broken = {_remove(rest, each) for each in errors} - {""}
     try:
-        file = _File.model_validate(rest)
+        file = WiringTables.model_validate(rest)
     except ValidationError:
         return tuple(problems)
     return (*problems, *_cross_checks(file, frozenset(broken)))
@@ -190,7 +115,7 @@ def _remove(tables: dict[str, object], error: ErrorDetails) -> str:
     """Take a mistake out of the tables; returns the section that lost a table to it, or ``""``."""
     loc = [str(part) for part in error["loc"]]
     is_unknown_key = error["type"] == "extra_forbidden"
-    path = loc if is_unknown_key else loc[: 2 if loc[0] in (*_MODEL_OF, "safe") else 1]
+    path = loc if is_unknown_key else loc[: 2 if loc[0] in _MODEL_OF else 1]
     holder: object = tables
     for part in path[:-1]:
         holder = holder.get(part) if isinstance(holder, dict) else None
@@ -222,9 +147,9 @@ _PATTERN_HINTS = {
 
 
 def _nearest(loc: tuple[int | str, ...]) -> str:
-    model: type[_Table] = _File
+    model: type[Table] = WiringTables
     if len(loc) > 1:
-        model = _Sync if loc[0] == "sync" else _MODEL_OF[str(loc[0])]
+        model = SyncTable if loc[0] == "sync" else _MODEL_OF[str(loc[0])]
     known = list(model.model_fields)
     near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]}?" if near else f"; known keys: {', '.join(sorted(known))}"
@@ -233,7 +158,7 @@ def _nearest(loc: tuple[int | str, ...]) -> str:
 # ---- cross checks
 
 
-def _cross_checks(file: _File, broken: frozenset[str]) -> Iterator[Problem]:
+def _cross_checks(file: WiringTables, broken: frozenset[str]) -> Iterator[Problem]:
     """All checks whose sections are whole; broken: sections that lost a table."""
     checks = (
         (_channel_checks, {"channels", "readouts"}),
@@ -241,6 +166,7 @@ def _cross_checks(file: _File, broken: frozenset[str]) -> Iterator[Problem]:
         (_sync_checks, {"channels", "sync"}),
         (_marker_checks, {"channels", "sync"}),
         (_setting_checks, set[str]()),
+        (_output_checks, set[str]()),
         (_loopback_checks, {"channels", "readouts"}),
     )
     for check, needs in checks:
@@ -248,7 +174,7 @@ def _cross_checks(file: _File, broken: frozenset[str]) -> Iterator[Problem]:
             yield from check(file)
 
 
-def _channel_checks(file: _File) -> Iterator[Problem]:
+def _channel_checks(file: WiringTables) -> Iterator[Problem]:
     taken: dict[str, str] = {}
     for name, channel in file.channels.items():
         where = f"channels.{name}"
@@ -275,7 +201,7 @@ def _channel_checks(file: _File) -> Iterator[Problem]:
             yield Problem(where, f'a readout channel needs a table [readouts."{name}"]')
 
 
-def _readout_checks(file: _File) -> Iterator[Problem]:
+def _readout_checks(file: WiringTables) -> Iterator[Problem]:
     inputs: dict[tuple[str, int], str] = {}
     for name, readout in file.readouts.items():
         where = f"readouts.{name}"
@@ -302,7 +228,7 @@ def _readout_checks(file: _File) -> Iterator[Problem]:
             yield Problem(f"{where}.gain", "a gain of zero leaves nothing to discriminate")
 
 
-def _sync_checks(file: _File) -> Iterator[Problem]:
+def _sync_checks(file: WiringTables) -> Iterator[Problem]:
     used = _awgs(file)
     sync = file.sync
     if sync is None:
@@ -325,7 +251,7 @@ def _sync_checks(file: _File) -> Iterator[Problem]:
         )
 
 
-def _marker_checks(file: _File) -> Iterator[Problem]:
+def _marker_checks(file: WiringTables) -> Iterator[Problem]:
     places = [(f"readouts.{name}.trigger", r.trigger) for name, r in file.readouts.items()]
     if file.sync is not None:
         places.insert(0, ("sync.trigger", file.sync.trigger))
@@ -346,7 +272,7 @@ def _marker_checks(file: _File) -> Iterator[Problem]:
         taken.setdefault(marker, where)
 
 
-def _setting_checks(file: _File) -> Iterator[Problem]:
+def _setting_checks(file: WiringTables) -> Iterator[Problem]:
     parameters: dict[str, str] = {}
     for name, setting in file.settings.items():
         where = f"settings.{name}"
@@ -366,7 +292,7 @@ def _setting_checks(file: _File) -> Iterator[Problem]:
         parameters.setdefault(setting.parameter, name)
 
 
-def _loopback_checks(file: _File) -> Iterator[Problem]:
+def _loopback_checks(file: WiringTables) -> Iterator[Problem]:
     digitizers = {readout.digitizer for readout in file.readouts.values()}
     taken: dict[str, str] = {}
     for name, loopback in file.loopbacks.items():
@@ -390,7 +316,33 @@ def _loopback_checks(file: _File) -> Iterator[Problem]:
             taken.setdefault(text, name)
 
 
-def _awgs(file: _File) -> list[str]:
+def _output_checks(file: WiringTables) -> Iterator[Problem]:
+    switches = {each.parameter: name for name, each in file.settings.items() if each.switch}
+    for parameter, output in file.outputs.items():
+        where = f"outputs.{parameter}"
+        low, high, safe = output.minimum, output.maximum, output.safe
+        rule = _rule_of(parameter, output)
+        numeric = sorted(output.model_fields_set & {"minimum", "maximum", "slew_per_s"})
+        is_number = isinstance(safe, float | int) and not isinstance(safe, bool)
+        if safe is None and not numeric:
+            yield Problem(where, "it says nothing: safe, minimum, maximum or slew_per_s is needed")
+        if numeric and safe is not None and not is_number:
+            yield Problem(where, f"{', '.join(numeric)} go with numbers, and safe is {safe!r}")
+        if numeric and parameter in switches:
+            other = f"settings.{switches[parameter]}"
+            yield Problem(where, f"{', '.join(numeric)} go with numbers; {other} is a switch")
+        if low is not None and high is not None and low > high:
+            yield Problem(f"{where}.minimum", f"{low:g} is more than the maximum, {high:g}")
+        elif is_number and rule.limit_broken_by(float(safe or 0)) is not None:
+            yield Problem(f"{where}.safe", f"{safe:g} is not {rule.between()}")
+        if output.write.count("{}") != bool(output.write):
+            yield Problem(f"{where}.write", "the command needs {} once, where the value stands")
+        if bool(output.write) != bool(output.query):
+            what = "write and query go together: what is set is read back"
+            yield Problem(f"{where}.{'query' if output.write else 'write'}", what)
+
+
+def _awgs(file: WiringTables) -> list[str]:
     names = (output.split(".")[0] for each in file.channels.values() for output in each.outputs)
     return list(dict.fromkeys(names))
 
@@ -403,13 +355,13 @@ def _or_near(name: str, known: list[str]) -> str:
 # ---- values
 
 
-def _wiring_of(file: _File) -> Wiring:
+def _wiring_of(file: WiringTables) -> Wiring:
     return Wiring(
         rig=file.rig,
         channels={name: _channel_of(name, each, file) for name, each in file.channels.items()},
         readouts={name: _readout_of(name, each, file) for name, each in file.readouts.items()},
         settings={name: _route_of(name, each, file) for name, each in file.settings.items()},
-        safe=dict(file.safe),
+        outputs={name: _rule_of(name, each) for name, each in file.outputs.items()},
         sync=_sync_of(file.sync),
         dut_label=file.dut_label,
         awg_resolution_bits=file.awg_resolution_bits,
@@ -421,14 +373,14 @@ def _wiring_of(file: _File) -> Wiring:
     )
 
 
-def _loopback_of(name: str, table: _Loopback) -> Loopback:
+def _loopback_of(name: str, table: LoopbackTable) -> Loopback:
     inputs = (text.split(".ch") for text in table.inputs)
     return Loopback(
         name, tuple(DigitizerInput(scope, int(number)) for scope, number in inputs), table.gain
     )
 
 
-def _channel_of(name: str, table: _Channel, file: _File) -> ControllerChannel:
+def _channel_of(name: str, table: ChannelTable, file: WiringTables) -> ControllerChannel:
     kind = ChannelKind(table.kind)
     return ControllerChannel(
         name=name,
@@ -450,7 +402,7 @@ def _channel_of(name: str, table: _Channel, file: _File) -> ControllerChannel:
     )
 
 
-def _readout_of(name: str, table: _Readout, file: _File) -> Readout:
+def _readout_of(name: str, table: ReadoutTable, file: WiringTables) -> Readout:
     return Readout(
         channel=name,
         digitizer=table.digitizer,
@@ -472,7 +424,7 @@ def _readout_of(name: str, table: _Readout, file: _File) -> Readout:
     )
 
 
-def _route_of(name: str, table: _Setting, file: _File) -> SettingRoute:
+def _route_of(name: str, table: SettingTable, file: WiringTables) -> SettingRoute:
     offset = table.offset if table.offset is not None else -_if_hz_of(name, file)
     return SettingRoute(
         setting=name,
@@ -486,7 +438,20 @@ def _route_of(name: str, table: _Setting, file: _File) -> SettingRoute:
     )
 
 
-def _if_hz_of(setting: str, file: _File) -> float:
+def _rule_of(parameter: str, table: OutputTable) -> OutputRule:
+    return OutputRule(
+        parameter,
+        unit=table.unit,
+        safe=table.safe,
+        minimum=float("-inf") if table.minimum is None else table.minimum,
+        maximum=float("inf") if table.maximum is None else table.maximum,
+        slew_per_s=float("inf") if table.slew_per_s is None else table.slew_per_s,
+        write=table.write,
+        query=table.query,
+    )
+
+
+def _if_hz_of(setting: str, file: WiringTables) -> float:
     """By how much the source must stay below a drive frequency: carrier = source + if_hz."""
     for channel in file.channels.values():
         if channel.kind == "iq" and setting == f"{channel.component}__drive.frequency":
@@ -494,7 +459,7 @@ def _if_hz_of(setting: str, file: _File) -> float:
     return 0.0
 
 
-def _sync_of(table: _Sync | None) -> AwgSync | None:
+def _sync_of(table: SyncTable | None) -> AwgSync | None:
     if table is None:
         return None
     return AwgSync(

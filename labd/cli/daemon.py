@@ -1,4 +1,7 @@
-"""The command `labd`: serve, check-config, hil, playground. Exit 0 done, 1 refused, 2 usage."""
+"""The command `labd`: serve, check-config, make-safe, fsck, restore, hil, playground.
+
+Exit 0 done, 1 refused, 2 usage.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ import ctypes
 import faulthandler
 import importlib
 import json
-import logging
-import os
 import sqlite3
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +32,13 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_HEAP_BYTES = 16 << 20
 LARGEST_ON_HEAP_BYTES = 32 << 20
 
-_LAZY = {"hil": "labd.cli.hil", "playground": "labd.cli.playground"}
+_LAZY = {
+    "fsck": "labd.cli.state",
+    "hil": "labd.cli.hil",
+    "make-safe": "labd.cli.make_safe",
+    "playground": "labd.cli.playground",
+    "restore": "labd.cli.state",
+}
 
 
 class _Commands(click.Group):
@@ -40,7 +49,7 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in _LAZY:
-            command = getattr(importlib.import_module(_LAZY[cmd_name]), cmd_name)
+            command = getattr(importlib.import_module(_LAZY[cmd_name]), cmd_name.replace("-", "_"))
             assert isinstance(command, click.Command)
             return command
         return super().get_command(ctx, cmd_name)
@@ -67,17 +76,21 @@ _CONFIG = click.option(
 @click.option("--listen", help="host:port, replaces server.listen; port 0 is any free one")
 @click.option("--verbose", is_flag=True, help="log every job's steps")
 def serve(config_path: Path, state_dir: Path | None, listen: str | None, verbose: bool) -> None:
-    """Serve jobs until SIGTERM or Ctrl-C; a second signal hurries."""
+    """Serve jobs until SIGTERM or Ctrl-C; a second signal hurries. SIGHUP reads labd.toml again."""
     from labd.config import BadConfig, read_config
+    from labd.journal import start_logging
     from labd.listeners import AddressInUse
     from labd.store.files import StateDirectoryInUse
 
     faulthandler.enable()
-    log_to_stderr_or_journal("INFO" if verbose else "WARNING")
+    start_logging("info" if verbose else "auto")
     prepare_process()
     try:
-        config = read_config(config_path, state_dir=state_dir, listen=listen)
-        asyncio.run(_serve(config))
+
+        def read() -> Config:
+            return read_config(config_path, state_dir=state_dir, listen=listen)
+
+        asyncio.run(_serve(read, is_verbose=verbose))
     except BadConfig as error:
         raise click.ClickException(str(error)) from error
     except (StateDirectoryInUse, AddressInUse) as error:
@@ -86,8 +99,10 @@ def serve(config_path: Path, state_dir: Path | None, listen: str | None, verbose
         raise click.ClickException(f"labd cannot start: {error}") from error
 
 
-async def _serve(config: Config) -> None:
+async def _serve(read: Callable[[], Config], *, is_verbose: bool) -> None:
     from labd.daemon import Daemon
+
+    config = read()
 
     def on_ready(address: str) -> None:
         scheme = "http" if config.tls is None else "https"
@@ -97,7 +112,7 @@ async def _serve(config: Config) -> None:
         click.echo(f"labd ready on {' '.join(urls)}")
         sys.stdout.flush()
 
-    await Daemon(config).run(on_ready)
+    await Daemon(config, read, is_verbose=is_verbose).run(on_ready)
 
 
 @main.command("check-config")
@@ -124,6 +139,28 @@ def check_config(config_path: Path, is_json: bool) -> None:
         raise SystemExit(1)
 
 
+@main.command()
+@_CONFIG
+@click.option("--state-dir", type=click.Path(path_type=Path), help="replaces server.state_dir")
+def migrate(config_path: Path, state_dir: Path | None) -> None:
+    """Back up the database of a stopped labd and bring it to this version's schema.
+
+    `serve` does the latter by itself. The backup lies in backups/ of the state directory.
+    """
+    from labd.config import BadConfig, read_config
+    from labd.store.files import StateDirectoryInUse
+    from labd.store.migration import migrate_state
+
+    try:
+        config = read_config(config_path, state_dir=state_dir)
+        done = migrate_state(config.server.state_dir, time.time_ns())
+    except (BadConfig, StateDirectoryInUse) as error:
+        raise click.ClickException(str(error)) from error
+    except (OSError, sqlite3.Error) as error:
+        raise click.ClickException(f"the database was not migrated: {error}") from error
+    click.echo(str(done))
+
+
 def prepare_process() -> None:
     """Settings of the whole process that make it serve fast."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -132,20 +169,6 @@ def prepare_process() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(M_TRIM_THRESHOLD, KEPT_HEAP_BYTES)
         libc.mallopt(M_MMAP_THRESHOLD, LARGEST_ON_HEAP_BYTES)
-
-
-def log_to_stderr_or_journal(level: str) -> None:
-    """Under systemd the journal takes the ids of jobs as fields of their own."""
-    handler: logging.Handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    if "JOURNAL_STREAM" in os.environ:
-        with contextlib.suppress(ImportError):
-            from systemd.journal import JournalHandler
-
-            handler = JournalHandler(SYSLOG_IDENTIFIER="labd")
-    logging.basicConfig(level=level, handlers=[handler])
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging.getLogger("labd.audit_trail").setLevel(logging.INFO)  # its heads are for keeping
 
 
 if __name__ == "__main__":

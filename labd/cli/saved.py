@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -53,14 +54,19 @@ def circuits_facts(job_id: str, circuits: Sequence[CircuitCounts]) -> dict[str, 
     }
 
 
-def save_npz(results: Results, path: Path) -> None:
-    """One array per label, and one per swept setting, named ``axis<number>/<setting>``."""
+def save_npz(
+    results: Results, path: Path, more: Mapping[str, npt.NDArray[np.bool_]] = MappingProxyType({})
+) -> None:
+    """One array per label, and one per swept setting, named ``axis<number>/<setting>``.
+
+    more: arrays beside them.
+    """
     arrays = {label: stacked(results, label) for label in results}
     for number, axis in enumerate(results.shape.axes):
         for name, points in axis.values.items():
             arrays[f"axis{number}/{name}"] = points
     with path.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays, **more)
 
 
 def stacked(results: Results, label: str) -> npt.NDArray[np.generic]:

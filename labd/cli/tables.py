@@ -16,7 +16,7 @@ from rich.text import Text
 
 from labd.cli import sentences
 from labd.cli.times import shown_instant
-from labd.client import Job, JobDetails, JobState, JobSummary, Priority
+from labd.client import Job, JobDetails, JobState, JobSummary, Keeping, Priority
 
 _STYLES = {
     JobState.IN_QUEUE: "yellow",
@@ -129,7 +129,21 @@ def _details_rows(details: JobDetails, zone: tzinfo) -> list[tuple[str, str | Te
         ("took", _took(job)),
         ("of that", ", ".join(timings)),
         ("calibration", str(details.calibration_set_id or "")),
+        ("kept", "\n".join(_kept(details.keeping, zone))),
     ]
+
+
+def _kept(kept: Keeping, zone: tzinfo) -> list[str]:
+    """What is not as usual with what is kept of it."""
+    lines = []
+    if kept.is_partial:
+        lines.append("what was measured until then: `labctl results --partial`")
+    if kept.pin_note is not None:
+        note = f": {kept.pin_note}" if kept.pin_note else ""
+        lines.append(f"pinned by {kept.pinned_by}{note}")
+    if kept.expired_at is not None:
+        lines.append(f"payload and results were removed {full_instant(kept.expired_at, zone)}")
+    return [*lines, f"damaged: {kept.damage}"] if kept.damage else lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ from labd.client.values_machine import (
     Timeslot,
 )
 from labd.client.values_people import Limit, Limits, NewToken, Token, User, WhoAmI
+from labd.client.values_store import Checked, Finding, Keeping, Partial
 from labd.core.access import Role
 from labd.core.audit import AuditLine
 from labd.core.jobs import JobState, JobType, Priority
@@ -101,6 +102,7 @@ __all__ = [
     "CalibrationHead",
     "CalibrationPage",
     "CalibrationSet",
+    "Checked",
     "CircuitCounts",
     "Client",
     "ClientError",
@@ -109,6 +111,7 @@ __all__ = [
     "CosineRiseFall",
     "Envelope",
     "Estimate",
+    "Finding",
     "Gaussian",
     "Grid",
     "InvalidRequest",
@@ -121,6 +124,7 @@ __all__ = [
     "JobState",
     "JobSummary",
     "JobType",
+    "Keeping",
     "Lease",
     "Limit",
     "Limits",
@@ -131,6 +135,7 @@ __all__ = [
     "NotAllowed",
     "NotFound",
     "ObservationChange",
+    "Partial",
     "Priority",
     "Program",
     "Progress",

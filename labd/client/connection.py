@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -24,10 +23,12 @@ from labd.client.calibration_sets import CalibrationCalls
 from labd.client.calls import Calls, joined
 from labd.client.convert import pack_uuid, uuid_of
 from labd.client.errors import JobNotCompleted, NotFound
+from labd.client.files import write_whole
 from labd.client.follow import follow
 from labd.client.leases import LeaseCalls
 from labd.client.machine import MachineCalls
 from labd.client.people import PeopleCalls
+from labd.client.store import StoreCalls
 from labd.client.timeslots import TimeslotCalls
 from labd.client.values import Job, Progress, QuantumComputer, Rack, job_of
 from labd.client.values_jobs import (
@@ -69,7 +70,7 @@ class Client:
     long `watch` and `wait` try to reach a silent server.
 
     Jobs are methods of the client itself; `machine`, `people`, `timeslots`, `leases`,
-    `calibration_sets` and `audit` hold the rest.
+    `calibration_sets`, `store` and `audit` hold the rest.
     """
 
     def __init__(
@@ -139,6 +140,11 @@ class Client:
     def calibration_sets(self) -> CalibrationCalls:
         """The quantum computer's calibration sets."""
         return CalibrationCalls(self._calls, self._address.alias)
+
+    @cached_property
+    def store(self) -> StoreCalls:
+        """What labd keeps: partial results, pins, checks, backups."""
+        return StoreCalls(self._calls)
 
     @cached_property
     def audit(self) -> AuditCalls:
@@ -339,7 +345,7 @@ class Client:
 
     def results_to_file(self, job_id: JobId, path: Path) -> int:
         """Stream the results to a file, which appears whole or not at all. Returns its bytes."""
-        return _write_whole(path, (chunk.data for chunk in self._calls.results(_lookup(job_id))))
+        return write_whole(path, (chunk.data for chunk in self._calls.results(_lookup(job_id))))
 
     def _demand_completed(self, job_id: JobId) -> None:
         job = self.job(job_id)
@@ -355,19 +361,6 @@ def _choose(computers: list[QuantumComputer], alias: str) -> QuantumComputer:
     offered = ", ".join(computer.alias for computer in computers) or "none"
     wanted = f"quantum computer {alias!r} not found" if alias else "name a quantum computer"
     raise NotFound(f"{wanted}; the server offers: {offered}", "NOT_FOUND", "not_found")
-
-
-def _write_whole(path: Path, pieces: Iterable[bytes]) -> int:
-    part = path.with_name(path.name + ".part")
-    written = 0
-    try:
-        with part.open("wb") as file:
-            for piece in pieces:
-                written += file.write(piece)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return written
 
 
 def _channel(address: Address, tls: Tls) -> grpc.Channel:

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from labd.client.convert import instant_of, pack_instant, uuid_of
 from labd.client.values import Job, job_of
+from labd.client.values_store import Keeping, keeping_of
 from labd.core.jobs import JobState, Priority
 from labd.core.waiting import WaitingKind
 from labd.wire import lab_pb2 as lab
@@ -89,6 +90,7 @@ class JobDetails:
     payload_bytes: int
     result_bytes: int
     calibration_set_id: UUID | None
+    keeping: Keeping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +154,7 @@ def details_of(message: lab.JobDetails) -> JobDetails:
         payload_bytes=message.payload_bytes,
         result_bytes=message.result_bytes,
         calibration_set_id=uuid_of(message.calibration_set_id) if has_set else None,
+        keeping=keeping_of(message.keeping),
     )
 
 

@@ -64,6 +64,11 @@ _ROWS: Mapping[str, tuple[Reach, Reach, Reach]] = {
     "labd.v1.Lab/ReleaseJob": _OWNER,
     "labd.v1.Lab/SetPriority": _OWNER,
     "labd.v1.Lab/SetTags": _OWNER,
+    "labd.v1.Lab/GetPartialResults": _OWNER,
+    "labd.v1.Lab/PinJob": _OWNER,
+    "labd.v1.Lab/UnpinJob": _OWNER,
+    "labd.v1.Lab/Fsck": _ADMIN,
+    "labd.v1.Lab/Backup": _ADMIN,
     "labd.v1.Lab/GetMachine": _EVERYONE,
     "labd.v1.Lab/PauseMachine": _OPERATOR,
     "labd.v1.Lab/DrainMachine": _OPERATOR,
@@ -106,6 +111,8 @@ _DEEDS = {
     "ActivateCalibration": "activate calibration sets",
     "RollBackCalibration": "roll back calibration sets",
     "ReadAudit": "read the audit",
+    "Fsck": "check the store",
+    "Backup": "back the store up",
 }
 
 TABLE: Mapping[str, Mapping[Role, Reach]] = {

@@ -24,6 +24,11 @@ Action: TypeAlias = Literal[
     "job.release",
     "job.priority",
     "job.tags",
+    "job.pin",
+    "job.unpin",
+    "job.expire",
+    "store.fsck",
+    "store.backup",
     "machine.pause",
     "machine.drain",
     "machine.resume",
@@ -42,6 +47,7 @@ Action: TypeAlias = Literal[
     "calibration.roll_back",
     "access.refused",
     "daemon.start",
+    "daemon.reload",
     "daemon.stop",
 ]
 JsonScalar: TypeAlias = "str | int | float | bool | None"

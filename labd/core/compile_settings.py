@@ -58,7 +58,7 @@ def settings_of(
         route = wiring.settings.get(name)
         value = sweep.settings[name]
         if route is not None:
-            checked = _checked(name, value, route, findings)
+            checked = _checked(name, value, route, wiring, findings)
             if checked is not None:
                 followed[name] = checked
         elif name not in _OPTIONS:
@@ -124,7 +124,7 @@ def _check_swept(where: str, setting: SweptSetting, wiring: Wiring, findings: Fi
         findings.add(where, what)
         return
     for index, value in enumerate(setting.values or ()):
-        _checked(f"{where}, value {index}", value, route, findings)
+        _checked(f"{where}, value {index}", value, route, wiring, findings)
 
 
 def _length(axis: SweepAxis) -> int:
@@ -132,7 +132,7 @@ def _length(axis: SweepAxis) -> int:
 
 
 def _checked(
-    where: str, value: SettingDatum, route: SettingRoute, findings: Findings
+    where: str, value: SettingDatum, route: SettingRoute, wiring: Wiring, findings: Findings
 ) -> SettingValue | None:
     """The value if the route can take it; None where it cannot or where there is none."""
     if value is None:
@@ -151,6 +151,15 @@ def _checked(
         unit = f" {route.unit}" if route.unit else ""
         limits = f"{route.minimum:.12g} and {route.maximum:.12g}{unit}"
         findings.add(where, f"{value:.12g}{unit} is not between {limits}")
+        return None
+    rule, target = wiring.outputs.get(route.parameter), value * route.scale + route.offset
+    if rule is not None and rule.limit_broken_by(target) is not None:
+        unit = f" {rule.unit}" if rule.unit else ""
+        findings.add(
+            where,
+            f"{value:.12g} makes {route.parameter} {target:.12g}{unit}, which the station keeps "
+            f"{rule.between()}",
+        )
         return None
     return float(value)
 

@@ -323,6 +323,40 @@ class InstrumentFault(JobFailure):
 
 
 @dataclass(eq=False)
+class StorageFault(JobFailure):
+    """The disk does not take a job's result, or give its payload. what: which of them, and why."""
+
+    what: str
+
+    def __str__(self) -> str:
+        """The sentence, and the next step."""
+        return f"{self.what}; labd and the instruments are well: submit the job again"
+
+
+@dataclass(eq=False)
+class OutputLimitBroken(JobFailure):
+    """A parameter was about to be set beyond what the station allows; it was not set.
+
+    unit: of value and limit; may be empty.
+    """
+
+    instrument: str
+    parameter: str
+    value: float | str
+    limit: float
+    unit: str
+
+    def __str__(self) -> str:
+        """Instrument, parameter, value and limit."""
+        unit = f" {self.unit}" if self.unit else ""
+        value = self.value if isinstance(self.value, str) else f"{self.value:.12g}{unit}"
+        return (
+            f"{self.instrument}: {self.parameter} was to be set to {value}; the station's limit is"
+            f" {self.limit:.12g}{unit}"
+        )
+
+
+@dataclass(eq=False)
 class ExecutionFailed(JobFailure):
     """Any other reason for which an accepted job ends FAILED."""
 

@@ -76,7 +76,8 @@ class NewJob:
     store's key and by name. playing_s: its compiled duration; kind: equal for jobs that are
     expected to run equally long. run_p50_s, run_p90_s: how long it is expected to run
     (labd.core.estimate). calibration_set_id: the set it asks for; None: the one that is active when
-    it starts.
+    it starts. needed_bytes: what its result will take, as far as it is known. payload_sha256: empty
+    where it was not computed.
     """
 
     id: JobId
@@ -95,6 +96,8 @@ class NewJob:
     run_p90_s: float = 1.0
     calibration_set_id: UUID | None = None
     tags: tuple[str, ...] = ()
+    needed_bytes: int = 0
+    payload_sha256: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ UTF-8 bytes, which makes the file equal to protobuf's own deterministic serialis
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
@@ -21,6 +22,8 @@ _ARRAYS = 1
 _SHAPE = 1
 _REAL, _IMAG = 1, 2
 _LENGTH_DELIMITED = 2
+
+_HEADER_CHUNK_BYTES = 1 << 20
 
 
 class ValueKind(Enum):
@@ -110,6 +113,41 @@ def file_plan(layout: ResultLayout, sweep_id: str) -> FilePlan:
         places.append(place)
         offset = place.first_array_offset + layout.n_spots * place.stride_bytes
     return FilePlan(head=head, places=tuple(places), n_bytes=offset)
+
+
+def header_pieces(plan: FilePlan, n_spots: int) -> Iterator[tuple[int, bytes]]:
+    """All of the file that is no value: offsets and bytes.
+
+    Small arrays are written with zeros for their values, many in one piece.
+    """
+    yield 0, plan.head
+    for place in plan.places:
+        yield place.head_offset, place.head
+        if place.stride_bytes > _HEADER_CHUNK_BYTES // 2:
+            yield from _array_heads(place, n_spots)
+            continue
+        template = place.array_head + bytes(place.list_bytes)
+        if place.second_head:
+            template += place.second_head + bytes(place.list_bytes)
+        n_each = _HEADER_CHUNK_BYTES // place.stride_bytes
+        for spot in range(0, n_spots, n_each):
+            chunk = template * min(n_each, n_spots - spot)
+            yield place.first_array_offset + spot * place.stride_bytes, chunk
+
+
+def array_head_pieces(plan: FilePlan, n_spots: int) -> Iterator[tuple[int, bytes]]:
+    """The same, and nothing between: values that were written stay."""
+    yield 0, plan.head
+    for place in plan.places:
+        yield place.head_offset, place.head
+        yield from _array_heads(place, n_spots)
+
+
+def _array_heads(place: LabelPlace, n_spots: int) -> Iterator[tuple[int, bytes]]:
+    for spot in range(n_spots):
+        yield place.values_offset(spot) - len(place.array_head), place.array_head
+        if place.second_head:
+            yield place.imaginary_offset(spot) - len(place.second_head), place.second_head
 
 
 def result_bytes(layout: ResultLayout, sweep_id: str) -> int:

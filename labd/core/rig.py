@@ -91,8 +91,11 @@ class Rig(Protocol):
     def stop(self) -> None:
         """Stop playing. Idempotent, safe in any state."""
 
-    def make_safe(self) -> None:
-        """Bring every output to its declared safe value. Idempotent, safe in any state."""
+    def make_safe(self) -> bool:
+        """Bring every output to its declared safe value; whether all are, as far as is known.
+
+        Idempotent, safe in any state.
+        """
 
     def close(self) -> None:
         """Close the instruments in reverse order of opening. Idempotent."""

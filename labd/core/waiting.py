@@ -29,6 +29,7 @@ class WaitingKind(StrEnum):
     RACK = "RACK"
     CALIBRATION = "CALIBRATION"
     STARTING = "STARTING"
+    DISK = "DISK"
     LEASE = "LEASE"
 
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from labd.core.outputs import OutputRule
+
 
 class ChannelKind(Enum):
     """What a channel puts out: complex baseband, real voltage, or probe pulses it listens to."""
@@ -169,7 +171,7 @@ class Wiring:
     """One quantum computer's rack. Names are those of the station file and of the playlist.
 
     rig: dotted path of the rig's module. channels: by playlist channel name. readouts: by channel
-    name. settings: by setting name. safe: parameter path -> declared safe value.
+    name. settings: by setting name. outputs: what holds for parameters of the station, by path.
     awg_resolution_bits: DAC resolution (<= 14 where two markers are needed).
     identities: by instrument. loopbacks: by channel name.
     """
@@ -178,7 +180,7 @@ class Wiring:
     channels: Mapping[str, ControllerChannel]
     readouts: Mapping[str, Readout]
     settings: Mapping[str, SettingRoute]
-    safe: Mapping[str, float | bool | str]
+    outputs: Mapping[str, OutputRule]
     sync: AwgSync | None
     dut_label: str
     awg_resolution_bits: int = 14

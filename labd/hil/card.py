@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 from xml.etree import ElementTree
 
-_WIDTH = 100
+WIDTH: Final = 80
+"""Columns of the card as text."""
 
 
 class Verdict(StrEnum):
@@ -64,25 +67,34 @@ class ReportCard:
 
 
 def text_of(card: ReportCard) -> str:
-    """The card for people: a line a check, failures first again at the end."""
+    """The card for people: a line a check, and what failed once more at the end."""
     lines = [f"{card.station}, {card.rack} rack"]
     area: Area | None = None
     for check in card.checks:
         if check.area is not area:
             area = check.area
             lines += ["", f"{area}"]
-        lines += _wrapped(check)
+        lines += _wrapped(_MARKS[check.verdict], check)
     numbers = ", ".join(f"{card.count(verdict)} {verdict}" for verdict in Verdict)
     lines += ["", f"{'GOOD' if card.is_good else 'NOT GOOD'}: {numbers}"]
+    for check in card.failed():
+        lines += _wrapped(f"{check.area}", check)
     return "\n".join(lines) + "\n"
 
 
 _MARKS = {Verdict.PASSED: "ok  ", Verdict.FAILED: "FAIL", Verdict.SKIPPED: "skip"}
 
 
-def _wrapped(check: Check) -> Iterable[str]:
-    head = f"  {_MARKS[check.verdict]}  {check.subject}: "
-    yield head + check.what if check.what else head.removesuffix(": ")
+def _wrapped(mark: str, check: Check) -> Iterable[str]:
+    text = f"{mark}  {check.subject}" + (f": {check.what}" if check.what else "")
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent="  ",
+        subsequent_indent=" " * 8,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def json_of(card: ReportCard) -> str:

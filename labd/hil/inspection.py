@@ -1,7 +1,8 @@
 """A rack is opened, looked at from all sides, made safe and closed: the report card's checks.
 
 Each area builds on the one before: nothing is driven on a rack whose instruments are not who the
-wiring file says, and no pulse is played on one that could not be set up.
+wiring file says, and no pulse is played on one that could not be set up. What is driven is driven
+within the station's fence, under the eyes of a guard.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import importlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,10 @@ import numpy.typing as npt
 from labd.core.errors import BadFile, ExecutionFailed, InstrumentFault, Problem
 from labd.core.rig import Rig, RigModule, RunInterrupted
 from labd.core.wiring import Wiring
+from labd.guard.hand import Outcome
+from labd.guard.plan import Plan, plan_of, untold
 from labd.hil.card import Area, Check, ReportCard, Verdict
+from labd.hil.guarding import Guarding, guarded
 from labd.hil.loopback import (
     N_SHOTS,
     Experiment,
@@ -36,6 +40,7 @@ from labd.hil.loopback import (
     probe_experiment,
 )
 from labd.hil.walk import Walk
+from labd.rack.fence import OutputsUnknown, fence_in
 from labd.rack.station import Identity, OpenStation, StationUnavailable, open_station
 from labd.station_file import missing_instruments, read_station
 from labd.wiring_file import read_wiring
@@ -60,19 +65,30 @@ class RackFiles:
         return cls(directory.name, directory / "station.yaml", directory / "wiring.toml")
 
 
-def inspect(files: RackFiles, rack: str, told: Told | None = None) -> ReportCard:
+def inspect(
+    files: RackFiles, rack: str, told: Told | None = None, guarding: Guarding = guarded
+) -> ReportCard:
     """Check all that can be checked. rack: for the card. told: of every check as it is made."""
     checks: list[Check] = []
-    for check in _all_checks(files):
+    for check in _all_checks(files, guarding):
         checks.append(check)
         if told is not None:
             told(check)
     return ReportCard(files.name, rack, tuple(checks))
 
 
-def _all_checks(files: RackFiles) -> Iterator[Check]:
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What the files say, which is without mistakes. plan: how the rack is made safe."""
+
+    wiring: Wiring
+    module: RigModule
+    plan: Plan
+
+
+def _all_checks(files: RackFiles, guarding: Guarding) -> Iterator[Check]:
     try:
-        wiring, module = _read(files)
+        described = _read(files)
     except BadFile as error:
         for problem in error.problems:
             yield Check(Area.FILES, problem.where or error.path, Verdict.FAILED, problem.what)
@@ -87,35 +103,54 @@ def _all_checks(files: RackFiles) -> Iterator[Check]:
         yield from _skipped(Area.IDENTITY, "the files have mistakes")
         return
     except StationUnavailable as error:
-        yield from _identity_checks(wiring, error.identities, 0.0)
+        yield from _identity_checks(described.wiring, error.identities, 0.0)
         for name, fault in zip(error.names, error.faults, strict=True):
             yield Check(Area.IDENTITY, name, Verdict.FAILED, fault, time.monotonic() - started)
         yield from _skipped(Area.RACK, "not all instruments open, so nothing is driven")
         return
-    try:
-        identities = [*_identity_checks(wiring, station.identities, time.monotonic() - started)]
-        yield from identities
-        if any(check.verdict is Verdict.FAILED for check in identities):
-            yield from _skipped(
-                Area.RACK, "an instrument is not who it should be: nothing is driven"
-            )
-        else:
-            yield from _driven(station, wiring, module)
-    finally:
-        station.close()
+    yield from _open_checks(files.name, station, described, guarding, time.monotonic() - started)
 
 
-def _read(files: RackFiles) -> tuple[Wiring, RigModule]:
-    """The wiring and its rig. Raises BadFile."""
-    wiring = read_wiring(files.wiring)
-    missing = missing_instruments(wiring, read_station(files.station))
-    if missing:
-        raise BadFile(str(files.wiring), missing)
+def _open_checks(
+    name: str, station: OpenStation, described: _Described, guarding: Guarding, took_s: float
+) -> Iterator[Check]:
+    """Those that need open instruments; they are closed before the guard takes them."""
+    with ExitStack() as guard:
+        with closing(station):
+            identities = [*_identity_checks(described.wiring, station.identities, took_s)]
+            yield from identities
+            if any(check.verdict is Verdict.FAILED for check in identities):
+                yield from _skipped(
+                    Area.RACK, "an instrument is not who it should be: nothing is driven"
+                )
+                return
+            make_safe = guard.enter_context(guarding(name, described.plan))
+            yield from _driven(station, described)
+        if described.plan:
+            yield _guard_check(make_safe())
+
+
+def _guard_check(outcome: Outcome) -> Check:
+    """What the guard has done, by its own connections."""
+    if outcome.problems:
+        what = "; ".join(outcome.problems)
+        return Check(Area.SAFE, "guard", Verdict.FAILED, what, outcome.took_s)
+    told = f"{outcome.n_outputs} outputs are safe"
+    return Check(Area.SAFE, "guard", Verdict.PASSED, told, outcome.took_s)
+
+
+def _read(files: RackFiles) -> _Described:
+    """Wiring and station, and that they go together. Raises BadFile."""
+    wiring, station = read_wiring(files.wiring), read_station(files.station)
+    wrong = (*missing_instruments(wiring, station), *untold(wiring.outputs, station))
+    if wrong:
+        raise BadFile(str(files.wiring), wrong)
     try:
-        return wiring, cast("RigModule", importlib.import_module(wiring.rig))
+        module = cast("RigModule", importlib.import_module(wiring.rig))
     except ImportError as error:
         what = Problem("rig", f"{wiring.rig} cannot be imported: {error}")
         raise BadFile(str(files.wiring), (what,)) from error
+    return _Described(wiring, module, plan_of(wiring.outputs, station))
 
 
 def _skipped(first: Area, why: str) -> Iterator[Check]:
@@ -148,10 +183,17 @@ def _identity_checks(
 # ---- with the rack set up
 
 
-def _driven(station: OpenStation, wiring: Wiring, module: RigModule) -> Iterator[Check]:
+def _driven(station: OpenStation, described: _Described) -> Iterator[Check]:
+    wiring, module = described.wiring, described.module
     started = time.monotonic()
     try:
+        fence_in(station, wiring.outputs)
         rig = module.open_rig(station, wiring)
+    except OutputsUnknown as error:
+        for problem in error.problems:
+            yield Check(Area.RACK, problem.where, Verdict.FAILED, problem.what)
+        yield from _skipped(Area.LIMITS, "the rack could not be set up")
+        return
     except InstrumentFault as fault:
         yield Check(Area.RACK, fault.instrument, Verdict.FAILED, str(fault))
         yield from _skipped(Area.LIMITS, "the rack could not be set up")

@@ -15,6 +15,9 @@ import socket
 import sys
 from pathlib import Path
 
+from labd.journal import start_logging
+from labd.rack.inbox import Inbox
+
 
 def main() -> int:
     """Serve until the daemon is gone; the process's exit status."""
@@ -23,23 +26,18 @@ def main() -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     faulthandler.enable()
     sys.stdout = sys.stderr  # drivers print when they connect
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format=f"%(asctime)s {arguments.name} %(levelname)s %(name)s: %(message)s",
-    )
+    start_logging("info", identifier="labd-rack", qc=arguments.name)
     # Both write a traceback for every connection that fails; labd says each once, in a sentence.
     logging.getLogger("qcodes").setLevel(logging.CRITICAL)
     logging.getLogger("pyvisa").setLevel(logging.CRITICAL)
-
-    from labd.rack.inbox import Inbox
-    from labd.rack.worker import RackFiles, Worker
 
     with socket.socket(fileno=arguments.fd) as connection:
         inbox = Inbox(connection)
         signal.signal(signal.SIGTERM, lambda *_: inbox.close())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
-        inbox.start()
+        inbox.start()  # before the imports, which take seconds: pings are answered meanwhile
+        from labd.rack.worker import RackFiles, Worker
+
         files = RackFiles(
             arguments.station, arguments.wiring, arguments.chip, arguments.max_result_bytes
         )

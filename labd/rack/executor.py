@@ -44,9 +44,13 @@ PROGRESS_EVERY_S: Final = 0.1
 
 
 class Aftermath(Enum):
-    """What is to be thought of the rig after a job."""
+    """What is to be thought of the rig after a job.
+
+    STOPPED: the job did not come to its end, and the rig is sound; its outputs stand anywhere.
+    """
 
     SOUND = "sound"
+    STOPPED = "stopped"
     DOUBTFUL = "doubtful"
 
 
@@ -76,11 +80,15 @@ def execute(run: Run, bench: Bench) -> Aftermath:
         timings_s = _Job(run, bench).run()
     except _GivenUp:
         bench.send(Cancelled(run.job_id))
+        return Aftermath.STOPPED
     except (Refusal, JobFailure) as error:
-        _log.warning("job %s failed: %s", run.job_id, error, extra={"job_id": run.job_id})
+        fields = {"JOB_ID": run.job_id}
+        if isinstance(error, InstrumentFault):
+            fields["INSTRUMENT"] = error.instrument
+        _log.warning("job %s failed: %s", run.job_id, error, extra=fields)
         return _fail(run, bench, str(error), is_sound=not isinstance(error, InstrumentFault))
     except Exception as error:
-        _log.exception("job %s failed", run.job_id, extra={"job_id": run.job_id})
+        _log.exception("job %s failed", run.job_id, extra={"JOB_ID": run.job_id})
         what = f"internal error: {type(error).__name__}: {error}"
         return _fail(run, bench, what, is_sound=False)
     else:
@@ -93,7 +101,7 @@ def _fail(run: Run, bench: Bench, what: str, *, is_sound: bool) -> Aftermath:
     if not is_sound:
         bench.send(Unavailable(what))
     bench.send(Failed(run.job_id, what))
-    return Aftermath.SOUND if is_sound else Aftermath.DOUBTFUL
+    return Aftermath.STOPPED if is_sound else Aftermath.DOUBTFUL
 
 
 class _Job:
@@ -120,7 +128,7 @@ class _Job:
             report.n_waveforms,
             report.n_uploaded,
             report.uploaded_bytes,
-            extra={"job_id": self._run.job_id},
+            extra={"JOB_ID": self._run.job_id},
         )
         demodulator = Demodulator(job)
         with prepared.open_result(Path(self._run.result_path)) as result:
@@ -196,7 +204,4 @@ class Tempo:
 
 def _loop_s(job: PulseJob) -> float:
     """How long one shot plays, at least a microsecond."""
-    program = job.program
-    durations = [segment.duration_samples for segment in program.segments]
-    n_samples = sum(durations[index] + program.end_delay_samples for index in program.order)
-    return max(n_samples / program.sample_rate_hz, 1e-6)
+    return max(job.program.shot_s, 1e-6)

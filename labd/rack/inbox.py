@@ -1,8 +1,8 @@
 """The rack's end of the socket: what the daemon wants, and what is said to it.
 
-A thread reads; the rest asks. A cancel counts while its job waits here and while it runs; when the
-daemon is gone or wants an end, whoever runs something is told at once. If the process does not end
-then, because a driver hangs, it is ended: nobody else would.
+A thread reads and answers pings; the rest asks. A cancel counts while its job waits here and while
+it runs; when the daemon is gone or wants an end, whoever runs something is told at once. If the
+process does not end then, because a driver hangs, it is ended: nobody else would.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ from labd.rack.messages import (
     Cancel,
     Cancelled,
     FromRack,
+    Granted,
     Message,
     MessageReader,
+    Ping,
+    Pong,
+    Released,
     Run,
     Shutdown,
     pack_message,
@@ -46,6 +50,7 @@ class Inbox:
         self._give_up: Callable[[], None] | None = None
         self._is_cancelled = False
         self._is_closing = False
+        self._is_granted = False
         self._is_hung = threading.Timer(END_PATIENCE_S, os._exit, (_EXIT_HUNG,))
         self._is_hung.daemon = True
 
@@ -81,6 +86,17 @@ class Inbox:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_closing, timeout_s)
             return self._waiting is not None and not self._is_closing
+
+    def wait_for_grant(self) -> bool:
+        """Wait until the instruments are this process's, or an end; whether they are."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_granted or self._is_closing)
+            return not self._is_closing
+
+    def release(self) -> None:
+        """The instruments are nobody's; they come back by another grant."""
+        self._is_granted = False
+        self.send(Released())
 
     def wait_for_end(self, timeout_s: float) -> None:
         """Wait that long, or until the process is to end."""
@@ -125,8 +141,14 @@ class Inbox:
                     self._changed.notify_all()
             case Cancel(job_id):
                 self._cancel(job_id)
+            case Granted():
+                with self._changed:
+                    self._is_granted = True
+                    self._changed.notify_all()
             case Shutdown():
                 self.close()
+            case Ping():
+                self.send(Pong())
             case _:
                 _log.error("the daemon sent what only a rack sends: %s", type(message).__name__)
 

@@ -42,8 +42,23 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Granted:
+    """Daemon to rack: every output is safe; the instruments are the rack's until it lets go."""
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """Daemon to rack: give up what runs, make the instruments safe, close them, exit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Daemon to rack: say that you live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """Rack to daemon: the answer to a ping, whatever else is going on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +83,11 @@ class Unavailable:
     """Rack to daemon: the station cannot be used now, the rack keeps trying. `what`: a sentence."""
 
     what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Rack to daemon: after trouble the station is closed; it is opened again once granted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +134,31 @@ class Stopped:
     """Rack to daemon: the instruments are safe and closed; the process ends now."""
 
 
-ToRack = Run | Cancel | Shutdown
-FromRack = Ready | Unavailable | Started | Progress | Completed | Failed | Cancelled | Stopped
+ToRack = Run | Cancel | Granted | Shutdown | Ping
+FromRack = (
+    Pong
+    | Ready
+    | Unavailable
+    | Released
+    | Started
+    | Progress
+    | Completed
+    | Failed
+    | Cancelled
+    | Stopped
+)
 Message = ToRack | FromRack
 
 _NAMES: Final[Mapping[type[Message], str]] = {
     Run: "run",
     Cancel: "cancel",
+    Granted: "granted",
     Shutdown: "shutdown",
+    Ping: "ping",
+    Pong: "pong",
     Ready: "ready",
     Unavailable: "unavailable",
+    Released: "released",
     Started: "started",
     Progress: "progress",
     Completed: "completed",

@@ -15,7 +15,7 @@ from typing import Protocol, Self
 from labd.core.circuit_station import CircuitStation
 from labd.core.compile import PulseJob, compile_sweep
 from labd.core.demod import LabelValues
-from labd.core.errors import ExecutionFailed, InvalidPayload
+from labd.core.errors import ExecutionFailed, InvalidPayload, StorageFault
 from labd.core.jobs import JobType
 from labd.core.rig import RigModule
 from labd.core.station_description import Chip
@@ -67,9 +67,9 @@ class Prepared:
 
 
 def prepare(run: Run, workshop: Workshop, watch: Stopwatch) -> Prepared:
-    """Read and compile a payload. Raises InvalidPayload, ExecutionFailed, OSError."""
+    """Read and compile a payload. Raises InvalidPayload, ExecutionFailed, StorageFault."""
     with watch.phase("decode"):
-        payload = Path(run.payload_path).read_bytes()
+        payload = _read(run.payload_path, "the payload")
     if run.job_type == JobType.CIRCUIT:
         return _prepare_circuits(run, payload, workshop, watch)
     with watch.phase("decode"):
@@ -89,7 +89,7 @@ def _prepare_circuits(run: Run, payload: bytes, workshop: Workshop, watch: Stopw
     if workshop.chip is None or not run.calibration_path:
         raise ExecutionFailed("circuits need a chip design record and a calibration set")
     with watch.phase("decode"):
-        document = json.loads(Path(run.calibration_path).read_bytes())
+        document = json.loads(_read(run.calibration_path, "the calibration set"))
     with watch.phase("compile"):
         station = CircuitStation(
             chip=workshop.chip,
@@ -104,6 +104,13 @@ def _prepare_circuits(run: Run, payload: bytes, workshop: Workshop, watch: Stopw
         _check(compiled.job, workshop)
     readout, n_shots = compiled.readout, compiled.job.n_shots
     return Prepared(compiled.job, lambda path: MeasurementsFile(path, readout, n_shots))
+
+
+def _read(path: str, what: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise StorageFault(f"{what} cannot be read: {error.strerror or error}") from error
 
 
 def _check(job: PulseJob, workshop: Workshop) -> None:

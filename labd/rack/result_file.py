@@ -15,10 +15,9 @@ import numpy.typing as npt
 
 from labd.core.compile import PulseJob
 from labd.core.demod import LabelValues
-from labd.core.layout import LabelPlace, ValueKind, file_plan
+from labd.core.layout import LabelPlace, ValueKind, file_plan, header_pieces
+from labd.core.partial import PulseHead
 from labd.rack.part_file import PartFile
-
-_HEADER_CHUNK_BYTES = 1 << 20
 
 _Sums = npt.NDArray[np.float64] | npt.NDArray[np.complex128]
 
@@ -33,11 +32,10 @@ class ResultFile(PartFile):
         self._places = {place.layout.label: place for place in plan.places}
         self._n_done = [0] * job.layout.n_spots
         self._open_bins: dict[str, _Sums] = {}
-        super().__init__(path, plan.n_bytes)
+        super().__init__(path, plan.n_bytes, PulseHead(sweep_id, job.layout))
         try:
-            self.put(plan.head, 0)
-            for place in plan.places:
-                self._write_headers(place)
+            for offset, piece in header_pieces(plan, job.layout.n_spots):
+                self.put(piece, offset)
         except BaseException:
             self.abort()
             raise
@@ -56,6 +54,7 @@ class ResultFile(PartFile):
         n_shots = sizes.pop()
         if sizes or first_shot + n_shots > self._layout.n_shots:
             raise ValueError(f"spot {spot}: {n_shots} shots from {first_shot} do not fit")
+        self.begin_block()
         for label, block in values.items():
             place = self._places[label]
             flat = block.reshape(n_shots, place.layout.n_triggers * place.layout.n_samples)
@@ -64,6 +63,9 @@ class ResultFile(PartFile):
             else:
                 self._average(place, spot, first_shot, flat)
         self._n_done[spot] += n_shots
+        first, end = first_shot // self._shots_per_bin, self._n_done[spot] // self._shots_per_bin
+        if end > first:
+            self.end_block(spot, first, end - first)
 
     def finish(self) -> None:
         """Make the file a result. Raises ValueError while shots are missing."""
@@ -99,33 +101,12 @@ class ResultFile(PartFile):
         match place.layout.kind:
             case ValueKind.BIT:
                 zigzag = block.astype(np.uint8) << 1
-                self.put(zigzag.tobytes(), place.values_offset(spot) + n_before)
+                self.put_values(zigzag.tobytes(), place.values_offset(spot) + n_before)
             case ValueKind.MEAN_OF_BITS:
-                self.put(_floats(block), place.values_offset(spot) + 8 * n_before)
+                self.put_values(_floats(block), place.values_offset(spot) + 8 * n_before)
             case ValueKind.COMPLEX:
-                self.put(_floats(block.real), place.values_offset(spot) + 8 * n_before)
-                self.put(_floats(block.imag), place.imaginary_offset(spot) + 8 * n_before)
-
-    def _write_headers(self, place: LabelPlace) -> None:
-        self.put(place.head, place.head_offset)
-        n_spots, stride = self._layout.n_spots, place.stride_bytes
-        if stride > _HEADER_CHUNK_BYTES // 2:
-            for spot in range(n_spots):
-                self._write_array_heads(place, spot)
-            return
-        template = place.array_head + bytes(place.list_bytes)
-        if place.second_head:
-            template += place.second_head + bytes(place.list_bytes)
-        n_each = _HEADER_CHUNK_BYTES // stride
-        for spot in range(0, n_spots, n_each):
-            chunk = template * min(n_each, n_spots - spot)
-            self.put(chunk, place.first_array_offset + spot * stride)
-
-    def _write_array_heads(self, place: LabelPlace, spot: int) -> None:
-        self.put(place.array_head, place.values_offset(spot) - len(place.array_head))
-        if place.second_head:
-            offset = place.imaginary_offset(spot) - len(place.second_head)
-            self.put(place.second_head, offset)
+                self.put_values(_floats(block.real), place.values_offset(spot) + 8 * n_before)
+                self.put_values(_floats(block.imag), place.imaginary_offset(spot) + 8 * n_before)
 
 
 def _floats(values: npt.NDArray[np.generic]) -> bytes:

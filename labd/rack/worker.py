@@ -2,7 +2,8 @@
 
 After an instrument's fault nothing is known of it, so the whole station is closed and opened anew:
 every instrument is identified again and sent everything again. While that does not succeed, the
-rack says why and keeps trying.
+rack says why and keeps trying. In between, the instruments are the guard's: it makes sure that
+every output is safe, and the rack opens nothing before that.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from labd.core.errors import BadFile, InstrumentFault, Problem
 from labd.core.rig import Rig, RigModule
 from labd.core.station_description import Chip
 from labd.rack.executor import Aftermath, Bench, Tempo, execute
+from labd.rack.fence import OutputsUnknown, fence_in
 from labd.rack.inbox import Inbox
 from labd.rack.messages import Instrument, Ready, Stopped, Unavailable
 from labd.rack.preparation import Workshop
@@ -52,7 +54,7 @@ class Worker:
 
     def serve(self) -> None:
         """Until the daemon is gone or wants an end. Leaves the instruments safe and closed."""
-        while not self._inbox.is_closing:
+        while self._inbox.wait_for_grant():
             opened = self._open()
             if opened is None:
                 break
@@ -61,6 +63,7 @@ class Worker:
             finally:
                 opened.rig.make_safe()
                 opened.rig.close()
+            self._inbox.release()
         self._inbox.send(Stopped())
 
     def _open(self) -> _Opened | None:
@@ -101,6 +104,8 @@ class Worker:
             if aftermath is Aftermath.DOUBTFUL:
                 return
             opened.rig.stop()
+            if aftermath is Aftermath.STOPPED and not opened.rig.make_safe():
+                return
             last_used = time.monotonic()
 
     def _is_lost(self, rig: Rig) -> bool:
@@ -135,7 +140,11 @@ def open_rack(files: RackFiles) -> _Opened:
         raise BadFile(str(files.wiring), (what,)) from error
     station = open_station(files.station)
     try:
+        fence_in(station, wiring.outputs)
         rig = rig_module.open_rig(station, wiring)
+    except OutputsUnknown as error:
+        station.close()
+        raise BadFile(str(files.wiring), error.problems) from error
     except BaseException:
         station.close()
         raise

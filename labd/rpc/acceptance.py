@@ -26,11 +26,6 @@ class Acceptance:
     def __init__(self, laboratory: Laboratory, intake: Intake) -> None:
         self._laboratory = laboratory
         self._intake = intake
-        config = laboratory.config
-        self._terms = {
-            each.id: Terms(each.alias, config.limits.per_role, each.timeslots)
-            for each in config.quantum_computers
-        }
 
     async def submit(
         self,
@@ -55,6 +50,7 @@ class Acceptance:
         job_type = JobType(iqm.JobType.Name(request.type))
         summary = await self._intake.check(computer, job_type, request.payload)
         run = self._laboratory.foresight.run(computer.id, summary.kind, summary.playing_s, job_type)
+        hashed = await _payload_hash(request.payload)
         job = NewJob(
             id=self._laboratory.store.new_job_id(),
             qc_id=computer.id,
@@ -72,12 +68,13 @@ class Acceptance:
             run_p90_s=run.p90_s,
             calibration_set_id=summary.calibration_set_id,
             tags=tags,
+            needed_bytes=summary.result_bytes,
+            payload_sha256=hashed,
         )
-        hashed = await _payload_hash(request.payload)
         return await self._laboratory.desk.submit(
             job,
             request.payload,
-            self._terms[computer.id],
+            Terms(computer.alias, self._laboratory.config.limits.per_role, computer.timeslots),
             entry=_entry(caller, job, computer.alias, hashed),
             key=_key(idempotency_key, job, hashed),
         )

@@ -8,8 +8,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from labd.core.errors import InvalidArgument
 from labd.core.jobs import Job
+from labd.core.partial_mask import Mask
 from labd.store.calibrations import CalibrationSet
+from labd.store.keeping import Kept
 from labd.wire import iqm_server_pb2 as iqm
+from labd.wire import lab_pb2
 
 MAX_NOTE = 200
 
@@ -79,6 +82,31 @@ def job_message(job: Job, quantum_computer: iqm.QuantumComputerV1) -> iqm.JobV1:
     if job.ended_at_ns is not None:
         message.execution_ended_at.CopyFrom(timestamp(job.ended_at_ns))
     return message
+
+
+def keeping_message(kept: Kept) -> lab_pb2.Keeping:
+    """What is kept of a job."""
+    return lab_pb2.Keeping(
+        payload_sha256=kept.payload_sha256 or b"",
+        result_sha256=kept.result_sha256 or b"",
+        needed_bytes=kept.needed_bytes,
+        is_partial=kept.is_partial,
+        pin_note=kept.pin_note,
+        pinned_by=kept.pinned_by,
+        expired_at=None if kept.expired_at_ns is None else timestamp(kept.expired_at_ns),
+        damage=kept.damage,
+    )
+
+
+def mask_message(mask: Mask) -> lab_pb2.PartialMask:
+    """How far a partial result is valid."""
+    return lab_pb2.PartialMask(
+        bins_valid=mask.bins_valid,
+        n_bins=mask.n_bins,
+        rows_valid=mask.rows_valid,
+        shots_valid=mask.shots_valid,
+        shots_total=mask.shots_total,
+    )
 
 
 def calibration_message(calibration: CalibrationSet) -> iqm.CalibrationMetadataV1:

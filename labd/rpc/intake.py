@@ -46,6 +46,12 @@ class Intake:
         self._known: OrderedDict[bytes, Summary] = OrderedDict()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake")
 
+    def use(self, limits: Limits) -> None:
+        """Check with these limits, and what was checked before once more."""
+        self._limits = limits
+        self._stations.forget()
+        self._known.clear()
+
     async def check(self, computer: QuantumComputer, job_type: JobType, payload: bytes) -> Summary:
         """What the payload asks for. Raises JobTypeNotSupported, InvalidPayload."""
         if len(payload) > self._limits.payload_bytes:

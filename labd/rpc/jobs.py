@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from labd.audit_trail import entry
 from labd.core.errors import NotFound
 from labd.core.jobs import Job, JobState
+from labd.core.waiting import time_text
 from labd.identity import Caller
 from labd.rpc import convert
 from labd.rpc.acceptance import Acceptance
@@ -18,6 +19,7 @@ from labd.rpc.laboratory import Laboratory
 from labd.rpc.send_buffer import SEND_BUFFER_BYTES, widen_send_buffer
 from labd.wire import iqm_server_pb2 as iqm
 
+PARTIAL_HINT = "what was measured until then is kept: `labctl results --partial`"
 _KEEPALIVE = iqm.JobEventV1(keepalive=iqm.Keepalive())
 
 
@@ -66,7 +68,7 @@ class Jobs:
         elif payload.exists():
             chunks = stream_file(payload, chunk_bytes)
         else:
-            raise NotFound("payload of job", str(job.id), "its file is gone")
+            raise NotFound("payload of job", str(job.id), self._why_gone(job))
         async with contextlib.aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
@@ -77,7 +79,8 @@ class Jobs:
         """The results of a completed job."""
         job = self._laboratory.job(request.id, caller)
         path = self._laboratory.store.result_path(job.id)
-        if job.state is not JobState.COMPLETED or not path.exists():
+        is_there = job.state is JobState.COMPLETED and path.exists()
+        if not is_there or self._laboratory.store.keeping.of(job.id).damage:
             raise NotFound("results of job", str(job.id), self._why_no_results(job))
         if path.stat().st_size > SEND_BUFFER_BYTES:
             widen_send_buffer(context.peer())
@@ -101,9 +104,17 @@ class Jobs:
             case JobState.EXECUTING:
                 return "it is executing; subscribe and wait for its end"
             case JobState.COMPLETED:
-                return "their file is gone"
+                return self._why_gone(job)
             case _:
-                return f"it is {job.state.value}: {job.error or 'no reason was given'}"
+                told = f"it is {job.state.value}: {job.error or 'no reason was given'}"
+                is_partial = self._laboratory.store.keeping.of(job.id).is_partial
+                return f"{told}; {PARTIAL_HINT}" if is_partial else told
+
+    def _why_gone(self, job: Job) -> str:
+        kept = self._laboratory.store.keeping.of(job.id)
+        if kept.expired_at_ns is not None:
+            return f"retention removed it at {time_text(kept.expired_at_ns, 0)}"
+        return kept.damage or "its file is gone"
 
     def _message(self, job: Job) -> iqm.JobV1:
         return convert.job_message(job, self._laboratory.quantum_computer_message(job.qc_id))

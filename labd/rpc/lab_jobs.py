@@ -117,6 +117,24 @@ class LabJobs:
         by = entry(caller, "job.tags", str(job.id), tags=", ".join(tags))
         return self._details(await self._store.records.set_tags(job.id, tags, by))
 
+    async def pin(
+        self, request: lab_pb2.PinJobRequest, caller: Caller, context: Context
+    ) -> lab_pb2.JobDetails:
+        """Let retention leave a job's payload and results alone."""
+        del context
+        job, note = self._laboratory.job(request.id, caller), convert.note_of(request.note)
+        by = entry(caller, "job.pin", str(job.id), note=note)
+        return self._details(await self._store.keeping.set_pin(job.id, note, by))
+
+    async def unpin(
+        self, request: iqm.JobLookupV1, caller: Caller, context: Context
+    ) -> lab_pb2.JobDetails:
+        """Undo `pin`."""
+        del context
+        job = self._laboratory.job(request.id, caller)
+        by = entry(caller, "job.unpin", str(job.id))
+        return self._details(await self._store.keeping.set_pin(job.id, None, by))
+
     async def watch_progress(
         self, request: iqm.JobLookupV1, caller: Caller, context: Context
     ) -> AsyncGenerator[lab_pb2.Progress]:
@@ -168,6 +186,7 @@ class LabJobs:
             timings_s=self._store.timings_s(job.id),
             payload_bytes=job.payload_bytes,
             result_bytes=job.result_bytes,
+            keeping=convert.keeping_message(self._store.keeping.of(job.id)),
         )
         if job.calibration_set_id is not None:
             details.calibration_set_id.CopyFrom(convert.uuid_message(job.calibration_set_id))

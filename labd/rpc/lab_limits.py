@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from labd.audit_trail import entry
 from labd.core.access import Role
@@ -18,8 +19,13 @@ class LabLimits:
     """The methods of the service that concern limits."""
 
     def __init__(self, laboratory: Laboratory) -> None:
+        self._laboratory = laboratory
         self._limits = laboratory.store.limits
-        self._configured = laboratory.config.limits.per_role
+
+    @property
+    def _configured(self) -> Mapping[Role, Mapping[str, float]]:
+        """What labd.toml says now."""
+        return self._laboratory.config.limits.per_role
 
     async def get(
         self, request: lab_pb2.GetLimitsRequest, caller: Caller, context: Context

@@ -31,15 +31,19 @@ class Laboratory:
         supervisors: Mapping[QcId, Supervisor],
         foresight: Foresight,
     ) -> None:
-        self.config = config
         self.foresight = foresight
         self.desk = desk
         self.supervisors = supervisors
-        self._computers = {computer.id: computer for computer in config.quantum_computers}
+        self.use(config)
         self._messages = {
             each.id: convert.quantum_computer_message(each.id, each.alias, each.display_name)
             for each in config.quantum_computers
         }
+
+    def use(self, config: Config) -> None:
+        """Work with this configuration; its quantum computers have the names they had."""
+        self.config = config
+        self._computers = {computer.id: computer for computer in config.quantum_computers}
 
     @property
     def store(self) -> Store:

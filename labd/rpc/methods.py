@@ -7,6 +7,8 @@ by hand.
 from __future__ import annotations
 
 import contextlib
+import logging
+import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Protocol, TypeAlias, TypeVar, cast
 
@@ -14,11 +16,12 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from labd.core.errors import Refusal
+from labd.core.errors import Refusal, Unavailable
 from labd.gate import Gate
 from labd.identity import Caller
 from labd.rpc.caller import Context, visit_of
 from labd.rpc.status import Metadata, status_of
+from labd.store.database import storage_sentence
 
 Request = TypeVar("Request", bound=Message)
 Reply = TypeVar("Reply", bound=Message)
@@ -27,6 +30,8 @@ Piece = TypeVar("Piece")
 Handler: TypeAlias = "grpc.RpcMethodHandler[Message, Message]"
 Method: TypeAlias = "Callable[[Gate, str], Handler]"
 """Given the gate and the method's full name, ``package.Service/Method``."""
+
+_log = logging.getLogger(__name__)
 
 
 class _Call(Context, Protocol):
@@ -47,6 +52,9 @@ def unary(
                     return await method(request, caller, context)
             except Refusal as refusal:
                 await context.abort(*status_of(refusal))
+                return None
+            except (OSError, sqlite3.Error) as error:
+                await context.abort(*status_of(_refused_by_disk(name, error)))
                 return None
 
         return cast(
@@ -82,6 +90,8 @@ def stream(
                         yield piece
             except Refusal as refusal:
                 await context.abort(*status_of(refusal))
+            except (OSError, sqlite3.Error) as error:
+                await context.abort(*status_of(_refused_by_disk(name, error)))
 
         return cast(
             "Handler",
@@ -93,6 +103,12 @@ def stream(
         )
 
     return handler
+
+
+def _refused_by_disk(name: str, error: Exception) -> Refusal:
+    """What a disk that cannot be read means for a call."""
+    _log.error("%s: the disk refuses: %s", name, error)
+    return Unavailable(storage_sentence(error))
 
 
 def as_is(piece: bytes) -> bytes:

@@ -15,6 +15,7 @@ from labd.rpc.lab_leases import LabLeases
 from labd.rpc.lab_limits import LabLimits
 from labd.rpc.lab_machine import LabMachine
 from labd.rpc.lab_people import LabPeople
+from labd.rpc.lab_store import LabStore
 from labd.rpc.lab_timeslots import LabTimeslots
 from labd.rpc.laboratory import Laboratory
 from labd.rpc.methods import Method, as_is, packed, stream, unary
@@ -80,6 +81,7 @@ def _lab_methods(
     audit = LabAudit(laboratory)
     limits = LabLimits(laboratory)
     machine = LabMachine(laboratory)
+    store = LabStore(laboratory)
     return {
         "SubmitJob": unary(jobs.submit, lab.SubmitJobRequest),
         "ListJobs": unary(jobs.list_jobs, lab.ListJobsRequest),
@@ -116,4 +118,9 @@ def _lab_methods(
         "RevokeToken": unary(people.revoke_token, lab.RevokeTokenRequest),
         "ListConnections": unary(people.list_connections, lab.Empty),
         "WatchProgress": stream(jobs.watch_progress, iqm.JobLookupV1, packed),
+        "PinJob": unary(jobs.pin, lab.PinJobRequest),
+        "UnpinJob": unary(jobs.unpin, iqm.JobLookupV1),
+        "GetPartialResults": stream(store.partial_results, iqm.JobLookupV1, as_is),
+        "Fsck": stream(store.fsck, lab.FsckRequest, packed),
+        "Backup": stream(store.backup, lab.Empty, as_is),
     }

@@ -32,6 +32,8 @@ MAX_GROUP = 256
 GATHER_S = 0.0003
 MAX_GATHERINGS = 8
 CROWD_DECAY = 0.9
+SYNCHRONOUS = "FULL"
+"""The log is on the disk before a commit returns. With NORMAL a power cut takes commits back."""
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +87,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     path.touch(mode=0o600)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
 

@@ -7,6 +7,7 @@ speak of it.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,22 @@ class StateDirectory:
         """Where the rack puts a job's result."""
         return self.results / f"{job_id}.bin"
 
+    def part_path(self, job_id: JobId) -> Path:
+        """A result in the making."""
+        return self.results / f"{job_id}.bin.part"
+
+    def part_log_path(self, job_id: JobId) -> Path:
+        """What was written of it (labd.core.partial)."""
+        return self.results / f"{job_id}.bin.part-log"
+
+    def partial_path(self, job_id: JobId) -> Path:
+        """What was measured of a job that did not complete."""
+        return self.results / f"{job_id}.partial"
+
+    def mask_path(self, job_id: JobId) -> Path:
+        """How far that is valid."""
+        return self.results / f"{job_id}.partial.json"
+
     def write_payload(self, job_id: JobId, payload: bytes) -> None:
         """Write a payload file, durable when this returns. On OSError nothing is left."""
         path = self.payload_path(job_id)
@@ -96,10 +113,20 @@ class StateDirectory:
             raise
 
     def remove_result(self, job_id: JobId) -> None:
-        """Remove what there is of a result that will not be finished."""
-        path = self.result_path(job_id)
-        for leftover in (path, path.with_name(f"{path.name}.part")):
-            leftover.unlink(missing_ok=True)
+        """Remove what there is of a result, whole or not."""
+        for path in (
+            self.result_path(job_id),
+            self.partial_path(job_id),
+            self.mask_path(job_id),
+            self.part_path(job_id),
+            self.part_log_path(job_id),
+        ):
+            path.unlink(missing_ok=True)
+
+    def file_hash(self, path: Path) -> bytes:
+        """SHA-256 of a file. Raises OSError."""
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
 
     def sync_result(self, job_id: JobId) -> int:
         """Make the name of a finished result durable; returns its bytes, 0 where there is none."""

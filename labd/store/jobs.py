@@ -93,26 +93,43 @@ def put_quantum_computer(db: sqlite3.Connection, qc_id: QcId, alias: str, name: 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an executing job ended. timings_s: what the rack measured, by the name of the phase."""
+    """How an executing job ended.
+
+    timings_s: what the rack measured, by the name of the phase. is_rack_busy: the rack may still be
+    writing a result, which nobody waits for.
+    """
 
     state: JobState
     error: str | None = None
     timings_s: Mapping[str, float] | None = None
+    is_rack_busy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """What there is of a result on the disk. sha256 None: not computed yet."""
+
+    n_bytes: int
+    sha256: bytes | None
+    is_partial: bool
+
+
+NO_RESULT = StoredResult(0, None, is_partial=False)
 
 
 def end_executing(
-    db: sqlite3.Connection, job_id: JobId, ending: Ending, result_bytes: int, now_ns: int
+    db: sqlite3.Connection, job_id: JobId, ending: Ending, result: StoredResult, now_ns: int
 ) -> Job | None:
-    """Give an EXECUTING job its final state; None when it is not executing (any more).
-
-    result_bytes: of its result on disk.
-    """
+    """Give an EXECUTING job its final state; None when it is not executing (any more)."""
     timings = None if ending.timings_s is None else json.dumps(dict(ending.timings_s))
     row = db.execute(
         "UPDATE jobs SET state = ?, error = ?, updated_at_ns = MAX(?, updated_at_ns),"
-        " ended_at_ns = MAX(?, updated_at_ns), timings = ?, result_bytes = ?"
-        f" WHERE id = ? AND state = 'EXECUTING' RETURNING {COLUMNS}",
-        (ending.state.value, ending.error, now_ns, now_ns, timings, result_bytes, job_id.bytes),
+        " ended_at_ns = MAX(?, updated_at_ns), timings = ?, result_bytes = ?, result_sha256 = ?,"
+        f" is_partial = ? WHERE id = ? AND state = 'EXECUTING' RETURNING {COLUMNS}",
+        (
+            *(ending.state.value, ending.error, now_ns, now_ns, timings),
+            *(result.n_bytes, result.sha256, int(result.is_partial), job_id.bytes),
+        ),
     ).fetchone()
     if row is None:
         return None
@@ -149,6 +166,17 @@ def cancel(
     if by is not None:
         audit.append(db, (by,), now_ns)
     return job_of_row(row)
+
+
+def fail_queued(db: sqlite3.Connection, job_id: JobId, error: str, now_ns: int) -> None:
+    """Make a queued job FAILED; another one stays as it is."""
+    row = db.execute(
+        "UPDATE jobs SET state = 'FAILED', error = ?, updated_at_ns = MAX(?, updated_at_ns)"
+        f" WHERE id = ? AND state = 'IN_QUEUE' RETURNING {COLUMNS}",
+        (error, now_ns, job_id.bytes),
+    ).fetchone()
+    if row is not None:
+        settle(db, job_of_row(row))
 
 
 def interrupt_executing(db: sqlite3.Connection, reason: str, now_ns: int) -> tuple[Job, ...]:

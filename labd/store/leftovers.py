@@ -27,6 +27,8 @@ BATCH = 256
 class _Owner:
     state: JobState
     has_payload_in_row: bool
+    is_partial: bool
+    is_expired: bool
 
 
 def leftovers_removed(
@@ -37,35 +39,44 @@ def leftovers_removed(
     arriving: jobs whose payload is being stored; read at each step. Steps may be made on any
     thread, one at a time.
     """
+    for found in leftovers_found(directory, arriving, batch):
+        for path in found:
+            path.unlink(missing_ok=True)
+        yield [f"{path.parent.name}/{path.name}" for path in found]
+
+
+def leftovers_found(
+    directory: StateDirectory, arriving: Container[JobId], batch: int = BATCH
+) -> Iterator[list[Path]]:
+    """The same, and nothing is removed."""
     reader = open_reader(directory.database)
     try:
         for folder in (directory.payloads, directory.results):
             with os.scandir(folder) as entries:
                 paths = (Path(entry.path) for entry in entries)
                 while seen := list(itertools.islice(paths, batch)):
-                    yield _remove(reader, directory, arriving, seen)
+                    yield _find(reader, directory, arriving, seen)
     finally:
         reader.close()
 
 
-def _remove(
+def _find(
     reader: sqlite3.Connection,
     directory: StateDirectory,
     arriving: Container[JobId],
     seen: Sequence[Path],
-) -> list[str]:
+) -> list[Path]:
     ids = {path: _id_of(path) for path in seen}
     not_arriving = [path for path in seen if ids[path] is None or ids[path] not in arriving]
     owners = _owners(reader, {job_id for job_id in ids.values() if job_id is not None})
-    removed = []
+    found = []
     for path in not_arriving:
         job_id = ids[path]
         owner = None if job_id is None else owners.get(job_id)
         is_payload = path.parent == directory.payloads
         if owner is None or not (_is_payload_of if is_payload else _is_result_of)(owner, path):
-            path.unlink(missing_ok=True)
-            removed.append(f"{path.parent.name}/{path.name}")
-    return removed
+            found.append(path)
+    return found
 
 
 def _id_of(path: Path) -> JobId | None:
@@ -76,22 +87,28 @@ def _id_of(path: Path) -> JobId | None:
 
 
 def _is_payload_of(owner: _Owner, path: Path) -> bool:
-    return path.suffix == ".bin" and not owner.has_payload_in_row
+    is_wanted = not (owner.has_payload_in_row or owner.is_expired)
+    return path.suffix == ".bin" and is_wanted
 
 
 def _is_result_of(owner: _Owner, path: Path) -> bool:
-    return owner.state is JobState.EXECUTING or (
-        owner.state is JobState.COMPLETED and path.suffix == ".bin"
-    )
+    if owner.state is JobState.EXECUTING:
+        return True
+    if owner.is_expired:
+        return False
+    if owner.is_partial:
+        return path.name.endswith((".partial", ".partial.json"))
+    return owner.state is JobState.COMPLETED and path.suffix == ".bin"
 
 
 def _owners(reader: sqlite3.Connection, ids: set[JobId]) -> Mapping[JobId, _Owner]:
     marks = ", ".join("?" * len(ids))
     rows = reader.execute(
-        "SELECT id, state, EXISTS (SELECT 1 FROM job_payloads WHERE job_seq = seq) FROM jobs"
-        f" WHERE id IN ({marks})",
+        "SELECT id, state, EXISTS (SELECT 1 FROM job_payloads WHERE job_seq = seq), is_partial,"
+        f" expired_at_ns IS NOT NULL FROM jobs WHERE id IN ({marks})",
         [job_id.bytes for job_id in ids],
     )
     return {
-        JobId(UUID(bytes=id)): _Owner(JobState(state), bool(in_row)) for id, state, in_row in rows
+        JobId(UUID(bytes=id)): _Owner(JobState(state), *map(bool, facts))
+        for id, state, *facts in rows
     }

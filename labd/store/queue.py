@@ -27,14 +27,19 @@ _ORDER = "priority DESC, share_tag_s, seq"
 
 
 def claim(
-    db: sqlite3.Connection, qc_id: QcId, openings: Sequence[Opening], now_ns: int
+    db: sqlite3.Connection,
+    qc_id: QcId,
+    openings: Sequence[Opening],
+    now_ns: int,
+    room_bytes: int,
 ) -> Job | None:
     """Make EXECUTING the first job of the first tier of openings that has one; None if none has.
 
-    To be called in the transaction that read what the openings follow from.
+    room_bytes: jobs whose result takes more are passed over. To be called in the transaction that
+    read what the openings follow from.
     """
     for _, tier in itertools.groupby(openings, key=lambda opening: opening.tier):
-        firsts = [_first(db, qc_id, opening, now_ns) for opening in tier]
+        firsts = [_first(db, qc_id, opening, now_ns, room_bytes) for opening in tier]
         found = [first for first in firsts if first is not None]
         if found:
             _, _, seq = min(found)
@@ -42,10 +47,13 @@ def claim(
     return None
 
 
-def _first(db: sqlite3.Connection, qc_id: QcId, opening: Opening, now_ns: int) -> SortKey | None:
-    """The place of the first job of an opening; the same jobs as `Opening.admits`."""
+def _first(
+    db: sqlite3.Connection, qc_id: QcId, opening: Opening, now_ns: int, room_bytes: int
+) -> SortKey | None:
+    """The place of the first job of an opening; the same jobs as `Opening.admits`, if they fit."""
     conditions = ["qc_id = ?", "state = 'IN_QUEUE'", "hold_note IS NULL", "is_timeslot = ?"]
-    values: list[bytes | int | float] = [qc_id.bytes, int(opening.with_timeslot)]
+    conditions.append("needed_bytes <= ?")
+    values: list[bytes | int | float] = [qc_id.bytes, int(opening.with_timeslot), room_bytes]
     if opening.user_id is not None:
         conditions.append("user_id = ?")
         values.append(opening.user_id)
@@ -75,6 +83,25 @@ def _start(db: sqlite3.Connection, seq: int, now_ns: int) -> Job:
     job = job_of_row(row)
     advance_clock(db, job)
     return job
+
+
+def is_any_too_large(db: sqlite3.Connection, qc_id: QcId, room_bytes: int) -> bool:
+    """Whether a queued job was passed over for want of room."""
+    (found,) = db.execute(
+        "SELECT EXISTS (SELECT 1 FROM jobs WHERE qc_id = ? AND state = 'IN_QUEUE'"
+        " AND needed_bytes > ?)",
+        (qc_id.bytes, room_bytes),
+    ).fetchone()
+    return bool(found)
+
+
+def hold_all(db: sqlite3.Connection, note: str) -> int:
+    """Hold every job that is queued and not held; how many."""
+    return db.execute(
+        "UPDATE jobs SET hold_note = ?, hold_role = ? WHERE state = 'IN_QUEUE'"
+        " AND hold_note IS NULL",
+        (note, Role.OPERATOR.value),
+    ).rowcount
 
 
 # ---- positions

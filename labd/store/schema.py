@@ -26,9 +26,27 @@ finally:
 _MIGRATIONS = Migrations("labd")
 
 
+class NewerDatabase(sqlite3.DatabaseError):
+    """A database that a newer labd has changed: this one does not know what to do with it."""
+
+
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring a database to the newest schema; each step is one transaction with its record."""
-    _MIGRATIONS.apply(Database(connection))
+    """Bring a database to the newest schema; each step is one transaction with its record.
+
+    Raises NewerDatabase, and changes nothing, where it is newer than this labd.
+    """
+    database = Database(connection)
+    known = {each.name for each in _MIGRATIONS.pending(Database(memory=True))}
+    unknown = {each.name for each in _MIGRATIONS.applied(database)} - known
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        raise NewerDatabase(f"the database was changed by a newer labd ({names}): use that one")
+    _MIGRATIONS.apply(database)
+
+
+def pending(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Names of the steps that `migrate` would take."""
+    return tuple(each.name for each in _MIGRATIONS.pending(Database(connection)))
 
 
 def _states(states: Mapping[JobState, frozenset[JobState]]) -> str:
@@ -382,10 +400,42 @@ def m002_users_and_order(db: Database) -> None:
         db.conn.execute(statement)
 
 
+# ---- keeping: hashes, space, partial results, pins, retention
+
+_KEEPING_3 = (
+    # NULL: not computed yet (an older labd's job, or a large result that ended just now).
+    "ALTER TABLE jobs ADD COLUMN payload_sha256 BLOB CHECK (length(payload_sha256) = 32)",
+    "ALTER TABLE jobs ADD COLUMN result_sha256 BLOB CHECK (length(result_sha256) = 32)",
+    # What its result will take on the disk, as far as it is known beforehand.
+    "ALTER TABLE jobs ADD COLUMN needed_bytes INTEGER NOT NULL DEFAULT 0 CHECK (needed_bytes >= 0)",
+    # Of a job that did not complete: what was measured until then is kept.
+    "ALTER TABLE jobs ADD COLUMN is_partial INTEGER NOT NULL DEFAULT 0"
+    " CHECK (is_partial IN (0, 1))",
+    # pin_note: set while it is held back from retention.
+    "ALTER TABLE jobs ADD COLUMN pin_note TEXT",
+    "ALTER TABLE jobs ADD COLUMN pinned_by TEXT",
+    # When retention removed its payload and results.
+    "ALTER TABLE jobs ADD COLUMN expired_at_ns INTEGER",
+    # What is wrong with its files, as a check found it.
+    "ALTER TABLE jobs ADD COLUMN damage TEXT",
+    # What lies on the disk of jobs that are over, the oldest first.
+    "CREATE INDEX jobs_kept ON jobs (updated_at_ns, payload_bytes, result_bytes)"
+    " WHERE expired_at_ns IS NULL AND state NOT IN ('IN_QUEUE', 'EXECUTING')",
+    "CREATE INDEX jobs_unhashed ON jobs (seq) WHERE result_sha256 IS NULL AND result_bytes > 0",
+)
+
+
+@_MIGRATIONS()
+def m003_keeping(db: Database) -> None:
+    """Hashes of payloads and results, space that jobs need, pins, retention, partial results."""
+    for statement in _KEEPING_3:
+        db.conn.execute(statement)
+
+
 # ---- leases
 
 # One row per quantum computer, the last lease: two holders cannot be written down.
-_LEASES_3 = (
+_LEASES = (
     """CREATE TABLE leases (
         qc_id BLOB PRIMARY KEY REFERENCES quantum_computers (id),
         id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
@@ -412,7 +462,7 @@ _LEASES_3 = (
 
 
 @_MIGRATIONS()
-def m003_leases(db: Database) -> None:
+def m005_leases(db: Database) -> None:
     """Leases."""
-    for statement in _LEASES_3:
+    for statement in _LEASES:
         db.conn.execute(statement)

@@ -7,8 +7,10 @@ reads run on the caller's own connection and see every change that was answered.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -18,17 +20,22 @@ from labd.core.errors import NotFound, Refusal, Unavailable
 from labd.core.jobs import Job, JobEvent, JobId, JobState, NewJob, QcId, uuid7
 from labd.store import jobs, people
 from labd.store.audit import Audit
+from labd.store.backup import Stamp, backup
 from labd.store.calibrations import CalibrationSets
 from labd.store.database import Batched, Writer, open_database, open_reader, storage_sentence
 from labd.store.files import StateDirectory
+from labd.store.fsck import Check, Finding
 from labd.store.history import History
+from labd.store.keeping import HASHED_AT_ONCE_BYTES, Keeping
 from labd.store.leases import Leases
 from labd.store.leftovers import leftovers_removed
 from labd.store.limits import Limits
-from labd.store.queue import Queue
+from labd.store.queue import Queue, hold_all
 from labd.store.records import Records
+from labd.store.salvage import salvage
 from labd.store.schema import migrate
 from labd.store.search import Search
+from labd.store.space import Disk, Shortage, shortage
 from labd.store.submissions import UNCONDITIONAL, IdempotencyKey, Submission, Terms, insert_jobs
 from labd.store.timeslots import Timeslots
 
@@ -37,12 +44,17 @@ Told = Callable[[Job], None]
 MAX_PAYLOAD_IN_ROW_BYTES = 256 * 1024
 LABD_STOPPED = "labd stopped while the job was executing"
 
+_log = logging.getLogger(__name__)
+
 
 class Store:
     """Jobs, payloads, results and calibration sets under one state directory."""
 
-    def __init__(self, directory: StateDirectory, clock_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, directory: StateDirectory, clock_ns: Callable[[], int], reserve_bytes: int
+    ) -> None:
         self.directory = directory
+        self._disk = Disk(directory, reserve_bytes)
         self._clock_ns = clock_ns
         self._last_id: UUID | None = None
         self.arriving: set[JobId] = set()
@@ -58,20 +70,23 @@ class Store:
         self.queue = Queue(self._writer, self._reader, clock_ns)
         self.history = History(self._writer, self._reader, clock_ns)
         self.limits = Limits(self._writer, self._reader, clock_ns)
-        self.timeslots = Timeslots(self._writer, self._reader, clock_ns)
+        self.timeslots = Timeslots(self._writer, self._reader, clock_ns, self._disk)
         self.leases = Leases(self._writer, self._reader, clock_ns)
+        self.keeping = Keeping(self._writer, self._reader, clock_ns, directory)
         self.people = people.People(self._writer, self._reader, clock_ns)
 
     @classmethod
-    def open(cls, path: Path, *, clock_ns: Callable[[], int]) -> Store:
+    def open(cls, path: Path, *, clock_ns: Callable[[], int], reserve_bytes: int = 0) -> Store:
         """Take the state directory and bring its database up to date.
+
+        reserve_bytes: of its disk, for no payload and no result.
 
         Raises StateDirectoryInUse, OSError, sqlite3.Error.
         """
         directory = StateDirectory(path)
         directory.open()
         try:
-            return cls(directory, clock_ns)
+            return cls(directory, clock_ns, reserve_bytes)
         except BaseException:
             directory.close()
             raise
@@ -94,6 +109,33 @@ class Store:
         Each step blocks, and says what it removed; any thread may make it.
         """
         return leftovers_removed(self.directory, self.arriving)
+
+    def check(self, *, is_quick: bool) -> Check:
+        """A check of database and files; may be made beside the work."""
+        return Check(self.directory, self.arriving, self._clock_ns, is_quick=is_quick)
+
+    async def mend(self, finding: Finding) -> bool:
+        """Mend what a check found, if that can be. Raises Unavailable."""
+        if finding.mend is None:
+            return False
+        await self._writer.write(finding.mend)
+        return True
+
+    def mend_blocking(self, finding: Finding) -> bool:
+        """As `mend`. Blocks. Raises Unavailable."""
+        if finding.mend is None:
+            return False
+        self._writer.call(finding.mend)
+        return True
+
+    def backup(self, version: str) -> Iterator[bytes]:
+        """A backup in pieces; blocks at each. Raises Unavailable, OSError, sqlite3.Error."""
+        room_bytes = self._disk.space(self._reader).room_bytes
+        return backup(self.directory, Stamp(version, self._clock_ns(), room_bytes))
+
+    def hold_queue(self, note: str) -> int:
+        """Hold every queued job; how many. Blocks."""
+        return self._writer.call(lambda db: hold_all(db, note))
 
     def put_quantum_computer(self, qc_id: QcId, alias: str, name: str) -> None:
         """Know a quantum computer by its present alias and name. Blocks."""
@@ -128,8 +170,10 @@ class Store:
         stored then is returned. then: called with a job that was stored now as soon as it is
         durable, even if the caller is gone.
 
-        Raises the refusals of labd.store.submissions, Unavailable.
+        Raises the refusals of labd.store.submissions, Unavailable, InvalidPayload where its result
+        is larger than the disk.
         """
+        self._disk.demand(self._reader, len(payload), job.needed_bytes)
         in_row = len(payload) <= MAX_PAYLOAD_IN_ROW_BYTES
         self.arriving.add(job.id)
 
@@ -167,17 +211,38 @@ class Store:
     async def end_executing(self, job_id: JobId, ending: jobs.Ending) -> Job | None:
         """Give an executing job its final state, once; None when it has one already.
 
-        A result must lie at its path, durable but for its name, before COMPLETED is written.
+        A result must lie at its path, durable but for its name, before COMPLETED is written. Of
+        any other end what was measured is kept, unless the rack may still be writing it: then
+        `Keeping.salvage_all` does so after the next start. Raises Unavailable.
         """
-        result_bytes = 0
+        outcome = jobs.NO_RESULT
         if ending.state is JobState.COMPLETED:
-            result_bytes = await asyncio.to_thread(self.directory.sync_result, job_id)
-        job = await self._writer.write(
-            lambda db: jobs.end_executing(db, job_id, ending, result_bytes, self._clock_ns())
+            outcome = await asyncio.to_thread(self._finished_result, job_id)
+        elif not ending.is_rack_busy:
+            outcome = await asyncio.to_thread(self._partial_result, job_id)
+        return await self._writer.write(
+            lambda db: jobs.end_executing(db, job_id, ending, outcome, self._clock_ns())
         )
-        if job is not None and job.state is not JobState.COMPLETED:
-            self.directory.remove_result(job_id)
-        return job
+
+    def _finished_result(self, job_id: JobId) -> jobs.StoredResult:
+        """A large one is hashed after the job has ended (`Keeping.hash_all`)."""
+        try:
+            n_bytes = self.directory.sync_result(job_id)
+        except OSError as error:
+            raise Unavailable(storage_sentence(error)) from error
+        hashed = None
+        if 0 < n_bytes <= HASHED_AT_ONCE_BYTES:
+            with suppress(OSError):  # a result that cannot be read is found by a check
+                hashed = self.directory.file_hash(self.directory.result_path(job_id))
+        return jobs.StoredResult(n_bytes, hashed, is_partial=False)
+
+    def _partial_result(self, job_id: JobId) -> jobs.StoredResult:
+        try:
+            n_bytes = salvage(self.directory, job_id)
+        except OSError as error:
+            _log.error("job %s: what was measured cannot be kept: %s", job_id, error)
+            return jobs.NO_RESULT
+        return jobs.StoredResult(n_bytes, None, is_partial=n_bytes > 0)
 
     async def cancel(
         self,
@@ -224,6 +289,10 @@ class Store:
         """A job's payload: itself when it is small, else the path of its file."""
         payload = jobs.job_payload(self._reader, job.seq)
         return self.directory.payload_path(job.id) if payload is None else payload
+
+    def shortage(self, job_id: JobId) -> Shortage | None:
+        """Why a queued job finds no room on the disk; None where it does."""
+        return shortage(self._reader, self._disk, job_id)
 
     def result_path(self, job_id: JobId) -> Path:
         """Where a job's result is, or will be."""

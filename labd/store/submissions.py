@@ -264,7 +264,7 @@ _QUEUE = """SELECT n_queued, mode, mode_note, last.priority, last.share_tag_s, l
 _JOB_COLUMNS = (
     "seq, id, qc_id, job_type, shots, circuits, is_timeslot, user_id, submitted_by, payload_bytes,"
     " playing_s, kind, priority, share_tag_s, run_p50_s, run_p90_s, calibration_set_id,"
-    " created_at_ns, updated_at_ns"
+    " created_at_ns, updated_at_ns, needed_bytes, payload_sha256"
 )
 _INSERT_JOBS = f"INSERT INTO jobs ({_JOB_COLUMNS})"
 _INSERT_KEYS = "INSERT INTO idempotency_keys (user_id, key, job_id, request_hash, at_ns)"
@@ -291,6 +291,8 @@ def _row(job: Job, new: NewJob) -> tuple[Value, ...]:
         None if new.calibration_set_id is None else new.calibration_set_id.bytes,
         job.created_at_ns,
         job.updated_at_ns,
+        new.needed_bytes,
+        new.payload_sha256 or None,
     )
 
 

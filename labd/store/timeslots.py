@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from labd.core.audit import AuditEntry
-from labd.core.errors import Conflict, InvalidArgument, NotFound
+from labd.core.errors import Conflict, InvalidArgument, NotFound, Unavailable
 from labd.core.jobs import Job, QcId
 from labd.core.openings import (
     S_NS,
@@ -26,8 +26,9 @@ from labd.core.openings import (
     openings,
 )
 from labd.store import audit, leases, queue
-from labd.store.database import Writer
+from labd.store.database import Writer, storage_sentence
 from labd.store.instants import utc_text
+from labd.store.space import Disk
 
 Told = Callable[[Slot], None]
 
@@ -35,6 +36,8 @@ FARTHEST_NS = 5 * 366 * 86_400 * S_NS
 """Slots are booked so far ahead at most: what lies beyond is a slip of the pen."""
 NOW_NS = 60 * S_NS
 """A start that is past by no more than this means now: clocks of two machines differ."""
+LOOK_AGAIN_NS = 2 * S_NS
+"""Nobody tells when a disk has room again."""
 
 _SLOTS = (
     "SELECT timeslots.id, qc_id, user_id, users.name, start_ns, end_ns, timeslots.note"
@@ -70,10 +73,17 @@ class Decision:
     next_change_ns: int | None
 
 
-def claim(db: sqlite3.Connection, qc_id: QcId, rules: TimeslotRules, now_ns: int) -> Decision:
-    """Make EXECUTING the job that the openings of this instant let go first."""
+def claim(
+    db: sqlite3.Connection, qc_id: QcId, rules: TimeslotRules, now_ns: int, room_bytes: int
+) -> Decision:
+    """Make EXECUTING the job that the openings of this instant let go first, if its result fits."""
     seen = _situation(db, qc_id, rules, _deciding_slots(db, qc_id, now_ns), now_ns)
-    return Decision(queue.claim(db, qc_id, openings(seen), now_ns), now_ns, next_change_ns(seen))
+    job = queue.claim(db, qc_id, openings(seen), now_ns, room_bytes)
+    due_ns = next_change_ns(seen)
+    if job is None and queue.is_any_too_large(db, qc_id, room_bytes):
+        look_again_ns = now_ns + LOOK_AGAIN_NS
+        due_ns = look_again_ns if due_ns is None else min(due_ns, look_again_ns)
+    return Decision(job, now_ns, due_ns)
 
 
 def situation(db: sqlite3.Connection, qc_id: QcId, rules: TimeslotRules, now_ns: int) -> Situation:
@@ -339,15 +349,31 @@ class Timeslots:
     """Slots as the daemon works with them."""
 
     def __init__(
-        self, writer: Writer, reader: sqlite3.Connection, clock_ns: Callable[[], int]
+        self,
+        writer: Writer,
+        reader: sqlite3.Connection,
+        clock_ns: Callable[[], int],
+        disk: Disk,
     ) -> None:
         self._writer = writer
         self._reader = reader
         self._clock_ns = clock_ns
+        self._disk = disk
 
     async def claim(self, qc_id: QcId, rules: TimeslotRules) -> Decision:
-        """Start the job that may start first, decided and done at one instant."""
-        return await self._writer.write(lambda db: claim(db, qc_id, rules, self._clock_ns()))
+        """Start the job that may start first, decided and done at one instant.
+
+        Raises Unavailable, also when the disk does not answer.
+        """
+
+        def change(db: sqlite3.Connection) -> Decision:
+            try:
+                room_bytes = self._disk.space(db).room_bytes
+            except OSError as error:
+                raise Unavailable(storage_sentence(error)) from error
+            return claim(db, qc_id, rules, self._clock_ns(), room_bytes)
+
+        return await self._writer.write(change)
 
     # Of the three changes: the entry's object and details are filled in; `then` is called with the
     # slot as soon as it is durable, even if the caller is gone.

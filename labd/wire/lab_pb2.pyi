@@ -130,6 +130,7 @@ class Waiting(_message.Message):
         RACK: _ClassVar[Waiting.Kind]
         CALIBRATION: _ClassVar[Waiting.Kind]
         STARTING: _ClassVar[Waiting.Kind]
+        DISK: _ClassVar[Waiting.Kind]
         LEASE: _ClassVar[Waiting.Kind]
     KIND_UNSPECIFIED: Waiting.Kind
     JOBS_BEFORE: Waiting.Kind
@@ -141,6 +142,7 @@ class Waiting(_message.Message):
     RACK: Waiting.Kind
     CALIBRATION: Waiting.Kind
     STARTING: Waiting.Kind
+    DISK: Waiting.Kind
     LEASE: Waiting.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     SENTENCE_FIELD_NUMBER: _ClassVar[int]
@@ -163,7 +165,7 @@ class Estimate(_message.Message):
     def __init__(self, start_p50: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_p90: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., run_p50_s: _Optional[float] = ..., run_p90_s: _Optional[float] = ...) -> None: ...
 
 class JobDetails(_message.Message):
-    __slots__ = ("summary", "events", "waiting", "estimate", "timings_s", "payload_bytes", "result_bytes", "calibration_set_id")
+    __slots__ = ("summary", "events", "waiting", "estimate", "timings_s", "payload_bytes", "result_bytes", "calibration_set_id", "keeping")
     class TimingsSEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -179,6 +181,7 @@ class JobDetails(_message.Message):
     PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
     RESULT_BYTES_FIELD_NUMBER: _ClassVar[int]
     CALIBRATION_SET_ID_FIELD_NUMBER: _ClassVar[int]
+    KEEPING_FIELD_NUMBER: _ClassVar[int]
     summary: JobSummary
     events: _containers.RepeatedCompositeFieldContainer[JobEvent]
     waiting: Waiting
@@ -187,7 +190,82 @@ class JobDetails(_message.Message):
     payload_bytes: int
     result_bytes: int
     calibration_set_id: _iqm_server_pb2.Uuid
-    def __init__(self, summary: _Optional[_Union[JobSummary, _Mapping]] = ..., events: _Optional[_Iterable[_Union[JobEvent, _Mapping]]] = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ..., estimate: _Optional[_Union[Estimate, _Mapping]] = ..., timings_s: _Optional[_Mapping[str, float]] = ..., payload_bytes: _Optional[int] = ..., result_bytes: _Optional[int] = ..., calibration_set_id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ...) -> None: ...
+    keeping: Keeping
+    def __init__(self, summary: _Optional[_Union[JobSummary, _Mapping]] = ..., events: _Optional[_Iterable[_Union[JobEvent, _Mapping]]] = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ..., estimate: _Optional[_Union[Estimate, _Mapping]] = ..., timings_s: _Optional[_Mapping[str, float]] = ..., payload_bytes: _Optional[int] = ..., result_bytes: _Optional[int] = ..., calibration_set_id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ..., keeping: _Optional[_Union[Keeping, _Mapping]] = ...) -> None: ...
+
+class Keeping(_message.Message):
+    __slots__ = ("payload_sha256", "result_sha256", "needed_bytes", "is_partial", "pin_note", "pinned_by", "expired_at", "damage")
+    PAYLOAD_SHA256_FIELD_NUMBER: _ClassVar[int]
+    RESULT_SHA256_FIELD_NUMBER: _ClassVar[int]
+    NEEDED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    IS_PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    PIN_NOTE_FIELD_NUMBER: _ClassVar[int]
+    PINNED_BY_FIELD_NUMBER: _ClassVar[int]
+    EXPIRED_AT_FIELD_NUMBER: _ClassVar[int]
+    DAMAGE_FIELD_NUMBER: _ClassVar[int]
+    payload_sha256: bytes
+    result_sha256: bytes
+    needed_bytes: int
+    is_partial: bool
+    pin_note: str
+    pinned_by: str
+    expired_at: _timestamp_pb2.Timestamp
+    damage: str
+    def __init__(self, payload_sha256: _Optional[bytes] = ..., result_sha256: _Optional[bytes] = ..., needed_bytes: _Optional[int] = ..., is_partial: _Optional[bool] = ..., pin_note: _Optional[str] = ..., pinned_by: _Optional[str] = ..., expired_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., damage: _Optional[str] = ...) -> None: ...
+
+class PinJobRequest(_message.Message):
+    __slots__ = ("id", "note")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    id: _iqm_server_pb2.Uuid
+    note: str
+    def __init__(self, id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ..., note: _Optional[str] = ...) -> None: ...
+
+class PartialPiece(_message.Message):
+    __slots__ = ("mask", "data")
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    mask: PartialMask
+    data: bytes
+    def __init__(self, mask: _Optional[_Union[PartialMask, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class PartialMask(_message.Message):
+    __slots__ = ("bins_valid", "n_bins", "rows_valid", "shots_valid", "shots_total")
+    BINS_VALID_FIELD_NUMBER: _ClassVar[int]
+    N_BINS_FIELD_NUMBER: _ClassVar[int]
+    ROWS_VALID_FIELD_NUMBER: _ClassVar[int]
+    SHOTS_VALID_FIELD_NUMBER: _ClassVar[int]
+    SHOTS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    bins_valid: _containers.RepeatedScalarFieldContainer[int]
+    n_bins: int
+    rows_valid: _containers.RepeatedScalarFieldContainer[int]
+    shots_valid: int
+    shots_total: int
+    def __init__(self, bins_valid: _Optional[_Iterable[int]] = ..., n_bins: _Optional[int] = ..., rows_valid: _Optional[_Iterable[int]] = ..., shots_valid: _Optional[int] = ..., shots_total: _Optional[int] = ...) -> None: ...
+
+class FsckRequest(_message.Message):
+    __slots__ = ("repairs", "is_quick")
+    REPAIRS_FIELD_NUMBER: _ClassVar[int]
+    IS_QUICK_FIELD_NUMBER: _ClassVar[int]
+    repairs: bool
+    is_quick: bool
+    def __init__(self, repairs: _Optional[bool] = ..., is_quick: _Optional[bool] = ...) -> None: ...
+
+class FsckLine(_message.Message):
+    __slots__ = ("object", "what", "is_mended", "n_jobs", "n_files", "n_bytes")
+    OBJECT_FIELD_NUMBER: _ClassVar[int]
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    IS_MENDED_FIELD_NUMBER: _ClassVar[int]
+    N_JOBS_FIELD_NUMBER: _ClassVar[int]
+    N_FILES_FIELD_NUMBER: _ClassVar[int]
+    N_BYTES_FIELD_NUMBER: _ClassVar[int]
+    object: str
+    what: str
+    is_mended: bool
+    n_jobs: int
+    n_files: int
+    n_bytes: int
+    def __init__(self, object: _Optional[str] = ..., what: _Optional[str] = ..., is_mended: _Optional[bool] = ..., n_jobs: _Optional[int] = ..., n_files: _Optional[int] = ..., n_bytes: _Optional[int] = ...) -> None: ...
 
 class HoldJobRequest(_message.Message):
     __slots__ = ("id", "note")

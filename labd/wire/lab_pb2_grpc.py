@@ -80,6 +80,31 @@ class LabStub:
                 request_serializer=labd_dot_wire_dot_lab__pb2.SetTagsRequest.SerializeToString,
                 response_deserializer=labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
                 _registered_method=True)
+        self.GetPartialResults = channel.unary_stream(
+                '/labd.v1.Lab/GetPartialResults',
+                request_serializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.PartialPiece.FromString,
+                _registered_method=True)
+        self.PinJob = channel.unary_unary(
+                '/labd.v1.Lab/PinJob',
+                request_serializer=labd_dot_wire_dot_lab__pb2.PinJobRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
+                _registered_method=True)
+        self.UnpinJob = channel.unary_unary(
+                '/labd.v1.Lab/UnpinJob',
+                request_serializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
+                _registered_method=True)
+        self.Fsck = channel.unary_stream(
+                '/labd.v1.Lab/Fsck',
+                request_serializer=labd_dot_wire_dot_lab__pb2.FsckRequest.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.FsckLine.FromString,
+                _registered_method=True)
+        self.Backup = channel.unary_stream(
+                '/labd.v1.Lab/Backup',
+                request_serializer=labd_dot_wire_dot_lab__pb2.Empty.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_iqm__server__pb2.DataChunk.FromString,
+                _registered_method=True)
         self.GetMachine = channel.unary_unary(
                 '/labd.v1.Lab/GetMachine',
                 request_serializer=labd_dot_wire_dot_lab__pb2.MachineRequest.SerializeToString,
@@ -267,6 +292,40 @@ class LabServicer:
 
     def SetTags(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPartialResults(self, request, context):
+        """What was measured of a job that was stopped, interrupted or failed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PinJob(self, request, context):
+        """A pinned job's payload and results are left alone by retention.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnpinJob(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Fsck(self, request, context):
+        """Database against files and hashes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Backup(self, request, context):
+        """The whole store as of now, as a tar archive for `labd restore`.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -475,6 +534,31 @@ def add_LabServicer_to_server(servicer, server):
                     servicer.SetTags,
                     request_deserializer=labd_dot_wire_dot_lab__pb2.SetTagsRequest.FromString,
                     response_serializer=labd_dot_wire_dot_lab__pb2.JobDetails.SerializeToString,
+            ),
+            'GetPartialResults': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetPartialResults,
+                    request_deserializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.PartialPiece.SerializeToString,
+            ),
+            'PinJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.PinJob,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.PinJobRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.JobDetails.SerializeToString,
+            ),
+            'UnpinJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnpinJob,
+                    request_deserializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.JobDetails.SerializeToString,
+            ),
+            'Fsck': grpc.unary_stream_rpc_method_handler(
+                    servicer.Fsck,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.FsckRequest.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.FsckLine.SerializeToString,
+            ),
+            'Backup': grpc.unary_stream_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=labd_dot_wire_dot_lab__pb2.Empty.FromString,
+                    response_serializer=labd_dot_wire_dot_iqm__server__pb2.DataChunk.SerializeToString,
             ),
             'GetMachine': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMachine,
@@ -850,6 +934,141 @@ class Lab:
             '/labd.v1.Lab/SetTags',
             labd_dot_wire_dot_lab__pb2.SetTagsRequest.SerializeToString,
             labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPartialResults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/labd.v1.Lab/GetPartialResults',
+            labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.PartialPiece.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PinJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/PinJob',
+            labd_dot_wire_dot_lab__pb2.PinJobRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnpinJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/UnpinJob',
+            labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.JobDetails.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Fsck(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/labd.v1.Lab/Fsck',
+            labd_dot_wire_dot_lab__pb2.FsckRequest.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.FsckLine.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/labd.v1.Lab/Backup',
+            labd_dot_wire_dot_lab__pb2.Empty.SerializeToString,
+            labd_dot_wire_dot_iqm__server__pb2.DataChunk.FromString,
             options,
             channel_credentials,
             insecure,

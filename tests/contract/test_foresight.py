@@ -18,6 +18,7 @@ from labd.core.openings import S_NS, Mode
 from labd.core.waiting import WaitingKind
 from labd.desk import Desk
 from labd.foresight import Foresight
+from labd.guard_process import Guard, GuardCommand
 from labd.rack_process import RackCommand
 from labd.store.jobs import Ending
 from labd.store.store import Store
@@ -102,10 +103,11 @@ def open_lab(folder: Path, store: Store, clock: Clock) -> Lab:
     store.ensure_local_user(8, "bob", Role.OPERATOR)
     changes = Changes()
     supervisors: dict[QcId, Supervisor] = {}
-    foresight = Foresight((computer,), store.history, changes, supervisors)
+    foresight = Foresight((computer,), store.history, changes, supervisors, store.shortage)
     desk = Desk(store, changes, foresight.note)
     command = RackCommand(computer.alias, folder, folder, folder, 1, folder)
-    supervisor = Supervisor(desk, command, computer.id, computer.timeslots)
+    guard = Guard(GuardCommand(computer.alias, folder, ()))
+    supervisor = Supervisor(desk, command, guard, computer.id, computer.timeslots)
     supervisor.status = RackStatus(RackState.READY)
     supervisors[computer.id] = supervisor
     return Lab(store, clock, computer, changes, supervisor, desk, foresight)

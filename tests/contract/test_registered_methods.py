@@ -34,7 +34,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[str]]:
     store = Store.open(config.server.state_dir, clock_ns=time.time_ns)
     intake = Intake(config.limits, CircuitStations(store.calibration_sets))
     changes = Changes()
-    foresight = Foresight(config.quantum_computers, store.history, changes, {})
+    foresight = Foresight(config.quantum_computers, store.history, changes, {}, store.shortage)
     laboratory = Laboratory(config, Desk(store, changes), {}, foresight)
     identities = Identities(store.people, config.access, time.time_ns)
     gate = Gate(identities, Connections(time.time_ns), AuditTrail(store.audit, time.time_ns))

@@ -432,7 +432,7 @@ def test_the_claim_takes_the_job_that_the_rules_let_go_first(
         order = sorted(seqs, key=lambda seq: (-seqs[seq].priority, seqs[seq].tag_s, seq))
         situation = sql.situation(db, QC, rules, ns(now_s))
 
-        decision = sql.claim(db, QC, rules, ns(now_s))
+        decision = sql.claim(db, QC, rules, ns(now_s), 1 << 60)
 
         first = first_to_start(situation, [seqs[seq].job for seq in order])
         assert (None if decision.job is None else decision.job.seq) == (

@@ -27,6 +27,7 @@ from labd.core.errors import Refusal
 from labd.core.jobs import Job, JobState, QcId
 from labd.desk import Desk
 from labd.foresight import Foresight
+from labd.guard_process import Guard, GuardCommand
 from labd.identity import Caller
 from labd.rack_process import RackCommand
 from labd.rpc.acceptance import Acceptance
@@ -88,7 +89,9 @@ class OpenLab:
         self.trail.begin("simulated")
         changes = Changes()
         supervisors: dict[QcId, Supervisor] = {}
-        self.foresight = Foresight((computer,), self.store.history, changes, supervisors)
+        self.foresight = Foresight(
+            (computer,), self.store.history, changes, supervisors, self.store.shortage
+        )
         self.desk = Desk(self.store, changes, self.foresight.note)
         directory = self.store.directory.run
         command = RackCommand(
@@ -99,7 +102,8 @@ class OpenLab:
             0,
             directory,
         )
-        supervisor = Supervisor(self.desk, command, computer.id, computer.timeslots)
+        guard = Guard(GuardCommand(computer.alias, directory, ()))
+        supervisor = Supervisor(self.desk, command, guard, computer.id, computer.timeslots)
         supervisor.status = RackStatus(RackState.READY)
         supervisors[computer.id] = supervisor
         self.intake = Intake(config.limits, CircuitStations(self.store.calibration_sets))

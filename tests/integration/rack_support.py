@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from labd.rack.messages import Message, MessageReader, Run, ToRack, pack_message
+from labd.rack.messages import Granted, Message, MessageReader, Released, Run, ToRack, pack_message
 from labd.wire import sweep_pb2
 from labd_drivers.sim.faults import FaultControl
 
@@ -71,6 +71,7 @@ class RackProcess:
             )
         self._reader = MessageReader()
         self._received: list[Message] = []
+        self.send(Granted())
 
     def send(self, message: ToRack) -> None:
         self.connection.sendall(pack_message(message))
@@ -102,6 +103,9 @@ class RackProcess:
             chunk = self.connection.recv(65536)
             assert chunk, f"the rack has gone; its log: {self.log()}"
             self._received += self._reader.feed(chunk)
+            if any(isinstance(message, Released) for message in self._received):
+                self._received = [m for m in self._received if not isinstance(m, Released)]
+                self.send(Granted())  # with nothing in between, where the daemon asks its guard
         return self._received.pop(0)
 
     def log(self) -> str:

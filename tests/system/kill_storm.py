@@ -1,7 +1,9 @@
-"""SIGKILL labd again and again under load, then count: acknowledged, lost, doubled.
+"""SIGKILL daemon, rack and guard again and again under load, then count.
 
-Alone: ``python tests/system/kill_storm.py [KILLS] [SEED]`` (200 kills by default); exit status 1 if
-a job that was acknowledged is gone, or any job was given to the rack twice.
+Acknowledged, lost, doubled; and after each kill how long it took until every output was safe, as
+the simulated instruments say. Alone: ``python tests/system/kill_storm.py [KILLS] [SEED]`` (200
+kills by default); exit status 1 if a job that was acknowledged is gone, any job was given to the
+rack twice, or an output was not safe in time.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import contextlib
 import itertools
 import random
 import sqlite3
+import statistics
 import sys
 import tempfile
 import threading
@@ -21,7 +24,8 @@ from pathlib import Path
 from uuid import UUID
 
 import grpc
-from quick_lab import FINAL, QuickLab, payload
+from loud_lab import LoudLab, SafetyWatch
+from quick_lab import FINAL, payload
 
 from labd.wire import iqm_server_pb2 as iqm
 from labd.wire import iqm_server_pb2_grpc as iqm_grpc
@@ -29,6 +33,16 @@ from labd.wire import iqm_server_pb2_grpc as iqm_grpc
 N_CLIENTS = 4
 LARGE_EVERY = 12
 INTERRUPTED_WITHIN_S = 5.0
+SAFE_WITHIN_S = 3.0
+ORPHANED_WITHIN_S = 10.0
+"""Where daemon and guard are dead nobody can act but a process that has yet to be started."""
+PLAYING = 0.8
+"""How many kills wait until the rack has something to lose; the others come at any moment."""
+VICTIMS = (
+    *(("daemon",), ("daemon",), ("daemon",), ("rack",), ("rack",), ("guard",)),
+    *(("daemon", "rack"), ("daemon", "guard"), ("rack", "guard"), ("guard", "rack")),
+    ("guard", "daemon", "rack"),
+)
 
 
 @dataclass(slots=True)
@@ -44,24 +58,39 @@ class Report:
     states: Counter[str] = field(default_factory=Counter)
     slowest_restart_s: float = 0.0
     n_runs: int = 0
+    n_loud: int = 0
+    safe_s: list[float] = field(default_factory=list)
+    orphaned_s: list[float] = field(default_factory=list)
+    unsafe: list[str] = field(default_factory=list)
 
     @property
     def is_good(self) -> bool:
-        return not (self.lost or self.doubled or self.unfinished or self.out_of_order)
+        bad = (self.lost, self.doubled, self.unfinished, self.out_of_order, self.unsafe)
+        return not any(bad)
 
     def __str__(self) -> str:
         return (
-            f"kills {self.n_kills}, acknowledged {len(self.acknowledged)}, lost {len(self.lost)}, "
+            f"kills {self.n_kills} ({self.n_loud} with outputs on), "
+            f"acknowledged {len(self.acknowledged)}, lost {len(self.lost)}, "
             f"doubled {len(self.doubled)}, unfinished {len(self.unfinished)}, "
             f"out of order {self.out_of_order}, runs {self.n_runs}; {dict(self.states)}; "
-            f"slowest restart {self.slowest_restart_s:.2f} s"
+            f"slowest restart {self.slowest_restart_s:.2f} s; outputs safe after "
+            f"{_spread(self.safe_s)}; where daemon and guard were killed together after "
+            f"{_spread(self.orphaned_s)}; unsafe {len(self.unsafe)} {self.unsafe[:5]}"
         )
+
+
+def _spread(seconds: list[float]) -> str:
+    if not seconds:
+        return "no kill"
+    median_s = statistics.median(seconds)
+    return f"{median_s:.2f} s (median of {len(seconds)}), {max(seconds):.2f} s at most"
 
 
 class Load:
     """Clients that submit until the daemon is gone, and note what was acknowledged."""
 
-    def __init__(self, lab: QuickLab, acknowledged: list[str], rng: random.Random) -> None:
+    def __init__(self, lab: LoudLab, acknowledged: list[str], rng: random.Random) -> None:
         self._lab = lab
         self._acknowledged = acknowledged
         self._qc_id = lab.qc_id
@@ -101,26 +130,48 @@ class Load:
 
 
 def storm(folder: Path, n_kills: int, seed: int) -> Report:
-    """Kill labd so many times at random moments, let it finish, look at every job."""
+    """Kill so many times at random moments, let labd finish, look at outputs and every job."""
     rng = random.Random(seed)
     report = Report()
-    lab = QuickLab(folder).start()
+    lab = LoudLab(folder).start()
     try:
-        for _ in range(n_kills):
-            with Load(lab, report.acknowledged, rng).running():
-                time.sleep(rng.uniform(0.0, 0.5))
-                lab.kill()
-            report.n_kills += 1
-            restarted = time.monotonic()
-            lab.restart()
-            _check_restart(lab, report, restarted)
+        with SafetyWatch(lab) as watch:
+            for _ in range(n_kills):
+                _kill_once(lab, watch, report, rng)
         _check_end(lab, report)
     finally:
-        lab.kill()
+        lab.close()
     return report
 
 
-def _check_restart(lab: QuickLab, report: Report, restarted: float) -> None:
+def _kill_once(lab: LoudLab, watch: SafetyWatch, report: Report, rng: random.Random) -> None:
+    victims = rng.choice(VICTIMS)
+    with Load(lab, report.acknowledged, rng).running():
+        if rng.random() < PLAYING:
+            lab.wait_until_loud()
+        time.sleep(rng.uniform(0.0, 0.5))
+        report.n_loud += bool(lab.unsafe())
+        lab.strike(victims)
+        watch.mark()
+    report.n_kills += 1
+    if "daemon" in victims:
+        lab.wait()
+        if "guard" in victims:
+            lab.make_safe()  # as the service manager does after the end of labd
+        restarted = time.monotonic()
+        lab.restart()
+        _check_restart(lab, report, restarted)
+    if victims != ("guard",):
+        is_orphaned = {"daemon", "guard"} <= set(victims)
+        limit_s = ORPHANED_WITHIN_S if is_orphaned else SAFE_WITHIN_S
+        safe_s = watch.safe_after_s(2 * limit_s)
+        (report.orphaned_s if is_orphaned else report.safe_s).append(safe_s)
+        if safe_s > limit_s:
+            what = ", ".join(watch.last_unsafe)
+            report.unsafe.append(f"{'+'.join(victims)}: {what} for {safe_s:.1f} s")
+
+
+def _check_restart(lab: LoudLab, report: Report, restarted: float) -> None:
     """The last job that the rack was given has its final state, or is the one that runs now."""
     runs = lab.started()
     if runs:
@@ -130,7 +181,7 @@ def _check_restart(lab: QuickLab, report: Report, restarted: float) -> None:
     report.slowest_restart_s = max(report.slowest_restart_s, elapsed_s)
 
 
-def _check_end(lab: QuickLab, report: Report) -> None:
+def _check_end(lab: LoudLab, report: Report) -> None:
     until = time.monotonic() + 120
     waiting = list(report.acknowledged)
     while waiting and time.monotonic() < until:
@@ -139,10 +190,10 @@ def _check_end(lab: QuickLab, report: Report) -> None:
             waiting.pop()
         else:
             time.sleep(0.05)
+    records = {job_id: _job(lab, job_id) for job_id in report.acknowledged}
     runs = [UUID(each).hex for each in lab.started()]
     times = Counter(runs)
-    for job_id in report.acknowledged:
-        found = _job(lab, job_id)
+    for job_id, found in records.items():
         if found is None:
             report.lost.append(job_id)
             continue
@@ -158,13 +209,13 @@ def _check_end(lab: QuickLab, report: Report) -> None:
     report.out_of_order = sum(a > b for a, b in itertools.pairwise(places))
 
 
-def _submission_order(lab: QuickLab) -> dict[str, int]:
+def _submission_order(lab: LoudLab) -> dict[str, int]:
     with contextlib.closing(sqlite3.connect(lab.state / "labd.db")) as db:
         rows = db.execute("SELECT id, seq FROM jobs")
         return {job_id.hex(): seq for job_id, seq in rows}
 
 
-def _job(lab: QuickLab, job_id: str) -> iqm.JobV1 | None:
+def _job(lab: LoudLab, job_id: str) -> iqm.JobV1 | None:
     try:
         found: iqm.JobV1 = lab.jobs.GetJobV1(
             iqm.JobLookupV1(id=iqm.Uuid(raw=bytes.fromhex(job_id))), timeout=20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -76,6 +77,16 @@ def start(
         text=True,
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | dict(env or {}),
     )
+
+
+def free_port() -> int:
+    """A TCP port of this machine that stays free: none that others are given by asking for any."""
+    own = range(20_000 + os.getpid() % 10_000, 32_768)
+    for port in own:
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"no port of {own} is free")
 
 
 def first_line(process: subprocess.Popen[str]) -> str:

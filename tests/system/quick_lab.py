@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import grpc
 
@@ -39,16 +40,21 @@ def lookup(job: iqm.JobV1) -> iqm.JobLookupV1:
 class QuickLab:
     """The daemon under a folder: config/ (to be edited before the start) and state/."""
 
+    RACK_MODULE = "quick_rack"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.state = folder / "state"
         self.config = Path(shutil.copytree(ROOT / "config", folder / "config")) / "labd.toml"
+        wiring = folder / "config" / "star5" / "wiring.toml"
+        wiring.write_text(wiring.read_text().partition("[outputs]")[0])  # there are no instruments
         self.process: subprocess.Popen[str] | None = None
         self.address = "127.0.0.1:0"
         self.ready_s = 0.0
+        self.surroundings: dict[str, str] = {}
         self._channel: grpc.Channel | None = None
 
-    def __enter__(self) -> QuickLab:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(
@@ -61,13 +67,13 @@ class QuickLab:
             self.stop()
         self.disconnect()
 
-    def edit(self, old: str, new: str) -> QuickLab:
+    def edit(self, old: str, new: str) -> Self:
         text = self.config.read_text()
         assert old in text
         self.config.write_text(text.replace(old, new))
         return self
 
-    def start(self) -> QuickLab:
+    def start(self) -> Self:
         started = time.monotonic()
         log = (self.folder / "labd.log").open("a")
         with log:
@@ -79,7 +85,12 @@ class QuickLab:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+                env={
+                    **os.environ,
+                    "OPENBLAS_NUM_THREADS": "1",
+                    "LABD_RACK_MODULE": self.RACK_MODULE,
+                    **self.surroundings,
+                },
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -112,7 +123,7 @@ class QuickLab:
         self.wait()
         self.disconnect()
 
-    def restart(self) -> QuickLab:
+    def restart(self) -> Self:
         self.disconnect()
         return self.start()
 

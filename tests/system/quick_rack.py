@@ -1,7 +1,10 @@
 """A rack process without instruments: it speaks the real messages and does what a payload says.
 
 The payload is a captured sweep; JSON after ``quick:`` in its queue name says what to do:
-{"do": "complete" | "fail" | "die" | "deaf" | "unavailable", "bytes": n, "s": seconds}.
+{"do": "complete" | "fail" | "die" | "deaf" | "unavailable" | "measure", "bytes": n, "s": seconds}.
+"measure" writes a real result of zeros block by block; {"blocks": n, "then": "wait" | "die" |
+"fail" | "finish"} says how many of ten it writes before it waits for a cancel, dies, fails or
+finishes.
 A circuit job says it in a member "quick" of its JSON; its result has one key "m" and a bit a shot.
 Every job that it starts is noted in started.txt, so that a test can count runs.
 """
@@ -19,12 +22,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from labd.core.errors import JobFailure
 from labd.rack import messages as rack
 from labd.wire import sweep_pb2
 
 
 class QuickRack:
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, wiring: Path) -> None:
+        self._wiring = wiring
         self._connection = connection
         self._reader = rack.MessageReader()
         self._inbox: list[rack.Message] = []
@@ -41,7 +46,10 @@ class QuickRack:
             if not chunk:
                 sys.exit(0)
             self._inbox += self._reader.feed(chunk)
-        return self._inbox.pop(0) if self._inbox else None
+        message = self._inbox.pop(0) if self._inbox else None
+        if isinstance(message, rack.Ping):
+            self.say(rack.Pong())
+        return message
 
     def serve(self) -> None:
         self.say(rack.Ready((rack.Instrument("awg1", "quick", "1", "1"),)))
@@ -56,7 +64,7 @@ class QuickRack:
                     pass
 
     def run(self, order: rack.Run) -> None:
-        with Path("started.txt").open("a") as log:
+        with Path(os.environ.get("LABD_TEST_STARTED", "started.txt")).open("a") as log:
             log.write(order.job_id + "\n")
         payload = Path(order.payload_path).read_bytes()
         wish = wish_of(payload)
@@ -70,6 +78,9 @@ class QuickRack:
             case "deaf":
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 time.sleep(3600)
+            case "measure":
+                self.measure(order, wish)
+                return
             case "unavailable":
                 self.say(rack.Failed(order.job_id, "awg1 is gone"))
                 self.say(rack.Unavailable("awg1 does not answer"))
@@ -89,9 +100,31 @@ class QuickRack:
                 file.truncate(wish["bytes"])
                 file.seek(0, os.SEEK_END)
                 file.write(b"result of " + order.job_id.encode())
+            file.flush()
             os.fsync(file.fileno())
         part.rename(order.result_path)
         self.say(rack.Completed(order.job_id, {"play": wish["s"]}))
+
+    def measure(self, order: rack.Run, wish: dict[str, Any]) -> None:
+        from quick_measurement import measure  # numpy: half of this process's start
+
+        steps = measure(order, self._wiring, wish["blocks"], wish["then"] == "finish")
+        try:
+            for done, total in steps:
+                self.say(rack.Progress(order.job_id, done, total))
+        except JobFailure as error:
+            self.say(rack.Failed(order.job_id, str(error)))
+            return
+        match wish["then"]:
+            case "finish":
+                self.say(rack.Completed(order.job_id, {}))
+            case "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "fail":
+                self.say(rack.Failed(order.job_id, "awg1, while playing: it caught fire"))
+            case _:
+                self.was_cancelled(order, 3600.0)
+                self.say(rack.Cancelled(order.job_id))
 
     def was_cancelled(self, order: rack.Run, seconds: float) -> bool:
         until, total = time.monotonic() + seconds, 10
@@ -110,6 +143,9 @@ class QuickRack:
         return False
 
 
+DEFAULT = {"do": "complete", "bytes": 0, "s": 0.0, "blocks": 0, "then": "finish"}
+
+
 def rows_of(payload: bytes) -> bytes:
     asked = json.loads(payload)
     ones = b"[0],[1]," * (asked["shots"] // 2) + b"[0]," * (asked["shots"] % 2)
@@ -119,9 +155,9 @@ def rows_of(payload: bytes) -> bytes:
 
 def wish_of(payload: bytes) -> dict[str, Any]:
     if payload.startswith(b"{"):
-        return {"do": "complete", "bytes": 0, "s": 0.0, **json.loads(payload).get("quick", {})}
+        return {**DEFAULT, **json.loads(payload).get("quick", {})}
     name = sweep_pb2.SweepTaskRequest.FromString(payload).queue_name
-    wish = {"do": "complete", "bytes": 0, "s": 0.0}
+    wish = dict(DEFAULT)
     if name.startswith("quick:"):
         wish |= json.loads(name.removeprefix("quick:"))
     return wish
@@ -130,5 +166,6 @@ def wish_of(payload: bytes) -> dict[str, Any]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--wiring", type=Path, required=True)
     arguments, _ = parser.parse_known_args()
-    QuickRack(socket.socket(fileno=arguments.fd)).serve()
+    QuickRack(socket.socket(fileno=arguments.fd), arguments.wiring).serve()

@@ -7,23 +7,34 @@ import os
 import sys
 from pathlib import Path
 
-from labd.cli.daemon import log_to_stderr_or_journal, prepare_process
-from labd.config import read_config
+from labd import pulse
+from labd.cli.daemon import prepare_process
+from labd.config import Config, read_config
 from labd.daemon import Daemon
+from labd.journal import start_logging
+from labd.store import database
 
 
 def main() -> None:
     config_path, state_dir, listen = sys.argv[1:4]
     here = str(Path(__file__).parent)
     os.environ["PYTHONPATH"] = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
+    synchronous = os.environ.get("LABD_TEST_SYNCHRONOUS")
+    if synchronous is not None:
+        database.SYNCHRONOUS = synchronous
     prepare_process()
-    log_to_stderr_or_journal("INFO")
-    config = read_config(Path(config_path), state_dir=Path(state_dir), listen=listen)
+    start_logging("info")
+    pulse.PING_EVERY_S = float(os.environ.get("QUICK_PING_S", pulse.PING_EVERY_S))
+
+    def read() -> Config:
+        return read_config(Path(config_path), state_dir=Path(state_dir), listen=listen)
 
     def on_ready(address: str) -> None:
         print(f"labd ready on http://{address}/star5", flush=True)
 
-    asyncio.run(Daemon(config, rack_module="quick_rack").run(on_ready))
+    rack_module = os.environ.get("LABD_RACK_MODULE", "quick_rack")
+    daemon = Daemon(read(), read, is_verbose=True, rack_module=rack_module)
+    asyncio.run(daemon.run(on_ready))
 
 
 if __name__ == "__main__":

@@ -138,6 +138,10 @@ JOBS: dict[str, Ask] = {
     "labd.v1.Lab/SetTags": lambda b, owner: lab_pb2.SetTagsRequest(
         id=b.completed[owner].id, tags=["t"]
     ),
+    "labd.v1.Lab/PinJob": lambda b, owner: lab_pb2.PinJobRequest(
+        id=b.completed[owner].id, note="n"
+    ),
+    "labd.v1.Lab/UnpinJob": lambda b, owner: lookup(b.completed[owner]),
 }
 
 CASES: dict[str, tuple[dict[str, tuple[str, str]], Ask]] = {
@@ -227,6 +231,12 @@ CASES: dict[str, tuple[dict[str, tuple[str, str]], Ask]] = {
         lambda b, _: lab_pb2.ActivateCalibrationRequest(id=b.calibration()),
     ),
     "labd.v1.Lab/RollBackCalibration": (ADMINS, lambda b, _: b.to_roll_back()),
+    "labd.v1.Lab/GetPartialResults": (
+        {"user": (NF, NF), "operator": (NF, NF), "admin": (NF, NF)},
+        lambda b, owner: lookup(b.completed[owner]),
+    ),
+    "labd.v1.Lab/Fsck": (ADMINS, lambda b, _: lab_pb2.FsckRequest(is_quick=True)),
+    "labd.v1.Lab/Backup": (ADMINS, lambda b, _: lab_pb2.Empty()),
     "labd.v1.Lab/ReadAudit": (ADMINS, lambda b, _: lab_pb2.ReadAuditRequest(last=1)),
 }
 """Method -> who may, and what is asked."""

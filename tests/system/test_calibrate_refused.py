@@ -1,4 +1,4 @@
-"""Where calibration cannot go on it says so and changes nothing; so too where sets are refused."""
+"""Where calibration cannot go on, it says so and changes nothing; nor does it without the right."""
 
 from __future__ import annotations
 

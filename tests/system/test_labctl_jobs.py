@@ -145,7 +145,7 @@ def test_the_keys_of_a_job_are_the_documented_ones(labctl: Labctl, quick: str) -
 
     assert set(row) == KEYS
     assert set(told) - KEYS == {
-        *("events", "timings_s", "payload_bytes", "result_bytes", "calibration_set_id")
+        *("events", "timings_s", "payload_bytes", "result_bytes", "calibration_set_id", "keeping")
     }
 
 

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 from pathlib import Path
 from threading import Thread
 
-from lab_processes import PAYLOADS, ROOT, close, command, first_line, start
+from lab_processes import PAYLOADS, ROOT, close, command, first_line, free_port, start
 
 from labd.client import Client, JobState
 
 BELL = (PAYLOADS / "bell.sweep.bin").read_bytes()
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def test_a_queued_job_is_followed_through_a_restart_of_labd(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from lab_processes import PAYLOADS, is_running, playground, wait_until_gone
+from lab_processes import PAYLOADS, free_port, is_running, playground, wait_until_gone
 
 from labd.client import Client, JobState
 
@@ -34,10 +34,10 @@ def test_a_bell_pair_runs_over_every_transport_and_nothing_is_left(
 
 
 def test_the_port_is_the_one_that_was_asked_for(tmp_path: Path) -> None:
-    with playground(tmp_path) as first:
-        port = first.url.rpartition(":")[2].removesuffix("/star5")
-    with playground(tmp_path, "--port", port) as second:
-        assert second.url == first.url
+    port = free_port()
+
+    with playground(tmp_path, "--port", str(port)) as lab:
+        assert lab.url == f"http://localhost:{port}/star5"
 
 
 def test_children_do_not_survive_a_killed_playground_and_the_next_one_tidies_up(

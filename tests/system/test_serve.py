@@ -493,6 +493,25 @@ def test_a_second_daemon_in_the_same_place_is_refused(lab: QuickLab) -> None:
     assert lab.submit().IsInitialized()
 
 
+def test_a_taken_unix_socket_is_refused_and_its_owner_keeps_it(
+    lab: QuickLab, tmp_path: Path
+) -> None:
+    config = tmp_path / "labd.toml"
+    socket_path = lab.state / "labd.sock"
+    text = lab.config.read_text().replace('unix_socket = ""', f'unix_socket = "{socket_path}"')
+    config.write_text(text.replace('"star5/', f'"{lab.config.parent}/star5/'))
+    arguments = ("serve", "--config", str(config), "--listen", "127.0.0.1:0")
+    result = run_labd(*arguments, "--state-dir", str(tmp_path / "state"))
+
+    assert result.returncode == 1, result.stderr
+    assert f"cannot listen on {socket_path}: another labd listens on it" in result.stderr
+    with grpc.insecure_channel(f"unix:{socket_path}") as channel:
+        listed = iqm_grpc.QuantumComputersStub(channel).ListQuantumComputersV1(
+            iqm.ListQuantumComputerFiltersV1(), timeout=10
+        )
+    assert len(listed.items) == 1
+
+
 def test_a_taken_port_is_refused(lab: QuickLab, tmp_path: Path) -> None:
     arguments = ("serve", "--config", str(lab.config), "--listen", lab.address)
     result = run_labd(*arguments, "--state-dir", str(tmp_path))

@@ -15,6 +15,8 @@ from sweep_support import (
 )
 
 from labd.core.errors import InvalidPayload
+from labd.core.outputs import OutputRule
+from labd.core.sweep import SweptSetting
 from labd.payloads.sweep import unpack_sweep
 from labd.wire import data_pb2, playlist_pb2, sweep_pb2
 
@@ -273,6 +275,27 @@ def test_all_mistakes_are_told_at_once() -> None:
     ):
         assert any(sentence in each for each in problems), (sentence, problems)
     assert len(problems) == 8
+
+
+def test_every_value_beyond_a_limit_of_the_station_is_told() -> None:
+    """The setting's own limits are wider, and its unit is another one."""
+    route = replace(WIRING.settings["QB1__flux.voltage"], scale=0.5, offset=0.1)
+    rule = OutputRule("bias_qb1.voltage", unit="V", minimum=-0.2, maximum=0.2)
+    wiring = replace(
+        WIRING,
+        settings={**WIRING.settings, "QB1__flux.voltage": route},
+        outputs={"bias_qb1.voltage": rule},
+    )
+    sweep = unpack_sweep(payload_of("bell"))
+    axis = (SweptSetting("QB1__flux.voltage", (-1.0, 0.0, 0.19, 0.21, 1.0)),)
+
+    problems = problems_of(replace(sweep, axes=(axis,)), wiring)
+
+    assert problems == [
+        f"sweep of QB1__flux.voltage, value {index}: {value} makes bias_qb1.voltage {target} V, "
+        "which the station keeps between -0.2 and 0.2 V"
+        for index, value, target in ((0, "-1", "-0.4"), (3, "0.21", "0.205"), (4, "1", "0.6"))
+    ]
 
 
 def test_a_hundred_mistakes_are_listed_and_the_rest_counted() -> None:

@@ -56,7 +56,8 @@ def test_the_shipped_wiring_is_read_whole() -> None:
     assert wiring.sync is not None
     assert wiring.sync.followers == ("awg2",)
     assert wiring.settings["QB1__drive.local_oscillator.status"].is_switch
-    assert wiring.safe["lo_pl1.status"] is False
+    assert wiring.outputs["lo_pl1.status"].safe is False
+    assert wiring.outputs["bias_qb1.voltage"].slew_per_s == 10.0
 
 
 def test_every_instrument_is_named_once_with_its_place() -> None:
@@ -125,7 +126,16 @@ def test_all_mistakes_are_listed_at_once(edited: Edited) -> None:
             "a switch is true or false and has no scale",
         ),
         ('"bias_qb2.voltage"', '"bias_qb1.voltage"', "bias_qb1.voltage already follows"),
-        ('"lo_qb1.status" = false', '"lo_qb1" = false', "is not a parameter of an instrument"),
+        ('"lo_qb1.status" =', '"lo_qb1" =', "is not a parameter of an instrument"),
+        ("safe = 0.0, minimum", "save = 0.0, minimum", "unknown key; did you mean safe?"),
+        ("safe = 0.0, minimum", "safe = 2.0, minimum", "2 is not between -1 and 1 V"),
+        ("safe = 0.0, minimum", "safe = true, minimum", "go with numbers, and safe is True"),
+        ("minimum = -1.0, maximum = 1.0, slew", "minimum = 1.0, maximum = -1.0, slew", "1 is more"),
+        ("slew_per_s = 10.0", "slew_per_s = 0.0", "greater than 0, not 0.0"),
+        ('status" = { safe = false }', 'status" = { }', "it says nothing"),
+        ('status" = { safe = false }', 'status" = { maximum = 1.0 }', "status is a switch"),
+        ("{ safe = false }", '{ safe = false, write = "X" }', "needs {} once"),
+        ("{ safe = false }", '{ safe = false, write = "X {}" }', "write and query go together"),
         ("sample_rate_hz = 2.0e9", "sample_rate_hz = true", "valid number, not True"),
     ],
 )

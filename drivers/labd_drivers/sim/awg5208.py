@@ -82,6 +82,11 @@ class Awg5208(Instrument):
         """Whether a channel's connectors, markers included, are live."""
         return self._is_on.get(channel) and not self._is_all_off.get()
 
+    def outputs(self) -> dict[str, float | bool]:
+        """Whether each channel is live, and whether it plays."""
+        live = {f"ch{n}.state": self.is_output_on(n) for n in range(1, N_CHANNELS + 1)}
+        return {**live, "is_running": self.is_running}
+
     def n_markers(self, channel: int) -> int:
         """Marker outputs that the DAC's resolution leaves."""
         return 16 - self.resolution_bits.whole(channel)

@@ -80,12 +80,14 @@ class ControlServer:
                 case "status":
                     listed = {name: asdict(self._status(name)) for name in self._servers}
                     return {"ok": True, "instruments": listed}
+                case "outputs":
+                    return {"ok": True, "outputs": self._outputs()}
                 case "clear":
                     self._clear(str(request.get("instrument", "")))
                 case "fault":
                     self._fault(_checked(request))
                 case other:
-                    raise BadRequest(f"do {other}: fault, clear or status")
+                    raise BadRequest(f"do {other}: fault, clear, outputs or status")
         except (BadRequest, ValueError) as error:
             return {"ok": False, "error": str(error)}
         return {"ok": True}
@@ -110,6 +112,13 @@ class ControlServer:
             fault=",".join(faults),
             n_planned=server.faults.n_planned,
         )
+
+    def _outputs(self) -> dict[str, dict[str, float | bool]]:
+        listed = {}
+        for name, server in self._servers.items():
+            with server.instrument.room:
+                listed[name] = server.instrument.outputs()
+        return listed
 
     def _clear(self, name: str) -> None:
         for server in [self._server_of(name)] if name else self._servers.values():

@@ -7,6 +7,7 @@ One JSON object a line, one back: ``{"ok": true, ...}`` or ``{"ok": false, "erro
     {"do": "fault", "instrument": "awg1", "fault": "drop", "seconds": 1.0, "at_message": 5}
     {"do": "clear", "instrument": "awg1"}          without "instrument": everywhere
     {"do": "status"}
+    {"do": "outputs"}                              what comes out of each instrument now
 
 Faults, each now or when the n-th message from now arrives (`at_message`, 1 is the next one):
 
@@ -107,6 +108,14 @@ class FaultControl:
         listed = answer["instruments"]
         assert isinstance(listed, dict)
         return {name: InstrumentStatus(**fields) for name, fields in listed.items()}
+
+    def outputs(self) -> dict[str, float | bool]:
+        """What comes out of every instrument now, by ``instrument.parameter``."""
+        listed = self._ask({"do": "outputs"})["outputs"]
+        assert isinstance(listed, dict)
+        return {
+            f"{name}.{path}": value for name, ours in listed.items() for path, value in ours.items()
+        }
 
     def close(self) -> None:
         """Close the connection; faults stay. Idempotent."""

@@ -61,6 +61,10 @@ class Gs200(Instrument):
         is_sourcing = self._is_on.get() and self._function.get() == "VOLTage"
         return self._level if is_sourcing else 0.0
 
+    def outputs(self) -> dict[str, float | bool]:
+        """The voltage."""
+        return {"voltage": self.voltage()}
+
     def reset(self) -> None:
         """Output off, 1 V range, level 0, program forgotten."""
         self._level, self._range = 0.0, _RANGES["VOLTage"][2]

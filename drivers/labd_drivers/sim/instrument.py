@@ -67,6 +67,10 @@ class Instrument:
 
     MAX_ERRORS = 32
 
+    def outputs(self) -> dict[str, float | bool]:
+        """What its connectors put out now, by the driver's name of the parameter that decides."""
+        return {}
+
     def __init__(self, name: str, identity: Identity, room: Room) -> None:
         self.name = name
         self.identity = identity

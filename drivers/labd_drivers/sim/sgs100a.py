@@ -42,6 +42,10 @@ class Sgs100a(Instrument):
             is_iq_on=self.is_iq_on.get(),
         )
 
+    def outputs(self) -> dict[str, float | bool]:
+        """Whether there is a carrier."""
+        return {"status": self.is_on.get()}
+
     def _add_references(self) -> None:
         NumberSetting(self, "[SOURce]:PHASe", default=0.0, limits=(0.0, 360.0), form=".2f")
         ChoiceSetting(self, "[SOURce]:ROSCillator:SOURce", options=("INTernal", "EXTernal"))

@@ -19,6 +19,7 @@ from labd.cli.labctl.options import (
     resolved,
     unfinished_argument,
 )
+from labd.cli.labctl.store import print_partial
 from labd.cli.labctl.target import Refused, Target
 from labd.core.jobs import JobType
 
@@ -204,6 +205,9 @@ def watch(target: Target, job_id: str, as_json: bool) -> None:
 @click.option("--npz", type=_OUT, help="Save arrays here.")
 @click.option("--plot", type=_OUT, help="Draw a PNG here.")
 @click.option("--raw", type=_OUT, help="Save the bytes here.")
+@click.option(
+    "--partial", is_flag=True, help="Of a job that did not complete: what was measured until then."
+)
 @json_option
 @click.pass_obj
 def results(
@@ -212,6 +216,7 @@ def results(
     npz: Path | None,
     plot: Path | None,
     raw: Path | None,
+    partial: bool,
     as_json: bool,
 ) -> None:
     """What came out of a completed job, as a table, or where the options say.
@@ -220,12 +225,18 @@ def results(
 
     --npz saves one array per label, shape (spots, bins, triggers), for time traces (…, samples).
     --plot draws a histogram for bits, an IQ cloud for integrals, lines for sweeps, averages and
-    time traces. --raw saves the result as labd streams it, at any size.
+    time traces. --raw saves the result as labd streams it, at any size. --partial says how much
+    was measured; --npz then has an array `valid` too, (spots, bins): what is false there is not.
     """
     from labd.cli import saved, tables, tables_results
 
+    if partial and plot is not None:
+        raise click.UsageError("--partial is not drawn: save --npz and look at its mask `valid`")
     with target.connected(as_json=as_json) as client:
         identity = resolved(client, job_id)
+        if partial:
+            print_partial(client, identity, npz=npz, raw=raw, as_json=as_json)
+            return
         if raw is not None:
             client.results_to_file(identity, raw)
         if raw is not None and npz is plot is None and not as_json:

@@ -18,6 +18,7 @@ from labd.cli.labctl import (
     people,
     queue,
     slots,
+    store,
 )
 from labd.cli.labctl.options import complete_alias
 from labd.cli.labctl.target import DEFAULT_URL, Target, default_token_file
@@ -26,7 +27,7 @@ _SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Jobs": (
         *(jobs.submit, jobs.list_jobs, jobs.show, jobs.why, jobs.watch, jobs.results),
         *(jobs.payload, queue.cancel, queue.hold, queue.release, queue.priority, queue.tag),
-        queue.delete,
+        *(queue.delete, store.pin, store.unpin),
     ),
     "The machine": (
         *(machine.status, machine.pause, machine.drain, machine.resume),
@@ -34,6 +35,7 @@ _SECTIONS: dict[str, tuple[click.Command, ...]] = {
     ),
     "Calibration": (calibrate.calibrate, calibrate.benchmark, calibrations.calibrations),
     "People": (people.whoami, people.token, limits.limits, people.users, machine.who, audit.audit),
+    "The store": (store.fsck, store.backup),
     "This program": (completion.completion,),
 }
 

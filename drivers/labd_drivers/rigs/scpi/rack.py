@@ -125,9 +125,13 @@ def _awg(
 
 
 def _set_by_parameters(wiring: Wiring) -> set[str]:
-    """Names of all instruments that settings, safe values and carriers speak of."""
+    """Names of all instruments that settings, safe values and carriers speak of.
+
+    The outputs of AWGs are no settings: they are switched with the AWG.
+    """
     names = {route.parameter.partition(".")[0] for route in wiring.settings.values()}
-    names |= {path.partition(".")[0] for path in wiring.safe}
+    safe = {rule.instrument for rule in wiring.outputs.values() if rule.safe is not None}
+    names |= safe - set(_awg_outputs(wiring))
     return names | {c.local_oscillator for c in wiring.channels.values() if c.local_oscillator}
 
 

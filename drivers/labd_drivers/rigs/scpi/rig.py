@@ -161,7 +161,7 @@ class ScpiRig:
             self._is_ready = False
             _log.warning("could not be stopped: %s", fault)
 
-    def make_safe(self) -> None:
+    def make_safe(self) -> bool:
         """Stop everything, AWG outputs off, declared safe values; what fails is logged."""
         self._is_ready = False
         self._loaded = None
@@ -171,9 +171,9 @@ class ScpiRig:
         work |= {name: awg.make_safe for name, awg in self._rack.awgs.items()}
         faults = [*self._crew.try_all(work)]
         by_instrument: dict[str, dict[str, SettingValue]] = {}
-        for parameter, value in self._wiring.safe.items():
-            instrument, _, path = parameter.partition(".")
-            by_instrument.setdefault(instrument, {})[path] = value
+        for rule in self._wiring.outputs.values():
+            if rule.safe is not None and rule.instrument in self._rack.sources:
+                by_instrument.setdefault(rule.instrument, {})[rule.path] = rule.safe
         faults += self._crew.try_all(
             {
                 name: partial(self._rack.sources[name].force, values)
@@ -182,6 +182,7 @@ class ScpiRig:
         )
         for fault in faults:
             _log.error("is perhaps not in its safe state: %s", fault)
+        return not faults
 
     def close(self) -> None:
         """Close the instruments in reverse order of opening. Idempotent."""

@@ -10,7 +10,7 @@ from qcodes.instrument_drivers.rohde_schwarz import RohdeSchwarzSGS100A
 from qcodes.instrument_drivers.yokogawa import YokogawaGS200
 from qcodes.parameters import ParameterBase
 
-from labd.core.errors import InstrumentFault
+from labd.core.errors import InstrumentFault, JobFailure
 from labd.core.rig import SettingValue
 from labd_drivers.rigs.scpi.link import Link
 
@@ -45,7 +45,7 @@ class Source:
                 for path, value in changes.items():
                     parameters[path].set(value)
             self.link.settle(doing)
-        except InstrumentFault:
+        except JobFailure:
             self._values.clear()
             for parameter in parameters.values():
                 parameter.cache.invalidate()
@@ -87,8 +87,8 @@ class Carrier(Source):
 class Bias(Source):
     """A voltage source. extent_v: the largest magnitude that it may ever be set to.
 
-    How fast it may change is declared in the station file (`step` and `inter_delay` of its
-    `voltage`); nothing here jumps.
+    How fast it may change is declared in the wiring (`slew_per_s` of its `voltage`), and walked
+    by QCoDeS (`step` and `inter_delay`); nothing here jumps.
     """
 
     def __init__(self, link: Link, driver: YokogawaGS200, extent_v: float) -> None:

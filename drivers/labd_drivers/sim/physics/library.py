@@ -25,7 +25,7 @@ MEMORY_LIFETIMES = 8.5
 """A qubit left alone for so many times the longer of T1 and T2 is taken as thermal."""
 
 _MOST_PROPAGATORS = 8192
-_MOST_RESPONSES = 16
+_MOST_RESPONSES = 64
 
 Value = TypeVar("Value")
 
