@@ -151,7 +151,7 @@ DEFECTS: dict[str, tuple[Spoil, Spoil, Area, set[str], str]] = {
     ),
     "instrument exchanged for another model": (
         edited("simrack.toml", 'model = "GS200"\nport = 15110', 'model = "SGS100A"\nport = 15110'),
-        edited("opened.yaml", 'init: {visalib: "@py"}', 'init: {visalib: "@py", timeout: 1.0}'),
+        edited("opened.yaml", "{visalib: '@py'}", "{visalib: '@py', timeout: 1.0}"),
         Area.IDENTITY,
         {"bias_qb1"},
         "",
