@@ -33,6 +33,8 @@ from labd.core.openings import TimeslotRules
 from labd.core.rig import RigModule
 from labd.core.station_description import Chip
 from labd.core.wiring import Wiring
+from labd.log_lines import LogFormat
+from labd.notify_file import NotifyTable, NotifyTarget, notify_targets
 from labd.station_file import (
     StationInstrument,
     missing_instruments,
@@ -64,6 +66,7 @@ class _Server(_Table):
     chunk_bytes: Annotated[int, Field(ge=1024, le=MAX_CHUNK_BYTES)] = 1_048_576
     keepalive_s: Annotated[float, Field(gt=0, le=60)] = 1.0
     stop_grace_s: Annotated[float, Field(ge=0, le=3600)] = 5.0
+    log_format: LogFormat = "text"
 
 
 class _Tls(_Table):
@@ -115,10 +118,12 @@ class _File(_Table):
     tls: _Tls | None = None
     access: _Access = _Access()
     limits: _Limits = _Limits()
+    notify: list[NotifyTable] = []
     quantum_computers: Annotated[dict[Alias, _QuantumComputer], Field(min_length=1)]
 
 
-_MODEL_OF: Mapping[str, type[_Table]] = {
+_MODEL_OF: Mapping[str, type[BaseModel]] = {
+    "notify": NotifyTable,
     "server": _Server,
     "tls": _Tls,
     "access": _Access,
@@ -141,6 +146,7 @@ class Server:
     chunk_bytes: int
     keepalive_s: float
     stop_grace_s: float
+    log_format: LogFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +209,7 @@ class Config:
     tls: Tls | None
     access: Access
     limits: Limits
+    notify: tuple[NotifyTarget, ...]
     quantum_computers: tuple[QuantumComputer, ...]
 
 
@@ -269,6 +276,7 @@ def read_config(path: Path, *, state_dir: Path | None = None, listen: str | None
         chunk_bytes=file.server.chunk_bytes,
         keepalive_s=file.server.keepalive_s,
         stop_grace_s=file.server.stop_grace_s,
+        log_format=file.server.log_format,
     )
     computers = [
         _quantum_computer(findings, path, alias, table)
@@ -276,6 +284,8 @@ def read_config(path: Path, *, state_dir: Path | None = None, listen: str | None
     ]
     _check_ids(findings, path, file)
     tls = _tls(findings, path, file.tls)
+    notify, mistakes = notify_targets(file.notify, base)
+    findings.add(path, *mistakes)
     findings.raise_if_any()
     return Config(
         path=path,
@@ -283,6 +293,7 @@ def read_config(path: Path, *, state_dir: Path | None = None, listen: str | None
         tls=tls,
         access=Access(file.access.local_users == "open", tuple(file.access.admins)),
         limits=_limits(file.limits),
+        notify=notify,
         quantum_computers=tuple(computer for computer in computers if computer is not None),
     )
 
@@ -341,7 +352,7 @@ def _nearest(loc: tuple[int | str, ...]) -> str:
     return f"; did you mean {near[0]}?" if near else f"; known keys: {', '.join(sorted(known))}"
 
 
-def _model_of(loc: tuple[int | str, ...]) -> type[_Table]:
+def _model_of(loc: tuple[int | str, ...]) -> type[BaseModel]:
     """The table that the last key of a path stands in."""
     match loc:
         case (_,):

@@ -12,8 +12,10 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import labd
 from labd import sdnotify
@@ -23,12 +25,16 @@ from labd.changes import Changes
 from labd.circuit_stations import CircuitStations
 from labd.config import Config, QuantumComputer
 from labd.connections import Connections
-from labd.core.jobs import QcId
+from labd.core.jobs import Job, QcId
+from labd.core.log_fields import about
 from labd.desk import Desk
 from labd.foresight import Foresight
 from labd.gate import Gate
 from labd.identity import Identities
 from labd.listeners import FrontProcess, bind_tcp, bind_unix
+from labd.meters import Meters
+from labd.metrics import Metrics, Sight
+from labd.notify import Notifier
 from labd.rack_process import RackCommand
 from labd.rpc.intake import Intake
 from labd.rpc.laboratory import Laboratory
@@ -36,6 +42,7 @@ from labd.rpc.server import RpcServer
 from labd.rpc.services import services
 from labd.store.store import Store
 from labd.supervisor import RackStatus, Supervisor, private_directory
+from labd.telling import Telling, sight_of
 from labd.web.app import make_app
 from labd.web.server import WebServer
 
@@ -66,15 +73,18 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         async with contextlib.AsyncExitStack() as stack:
-            store = Store.open(self._config.server.state_dir, clock_ns=time.time_ns)
+            meters = Meters()
+            store = Store.open(
+                self._config.server.state_dir, clock_ns=time.time_ns, on_commit=meters.committed
+            )
             stack.callback(store.close)
             trail = AuditTrail(store.audit, time.monotonic_ns)
             trail.begin(labd.__version__)
             stack.callback(trail.end)
-            _prepare(store, self._config)
+            interrupted = _prepare(store, self._config)
             tidying = asyncio.create_task(_remove_leftovers(store))
             stack.callback(tidying.cancel)
-            address = await self._start(store, trail, stack)
+            address = await self._start(store, trail, meters, interrupted, stack)
             for keeping in (sdnotify.keep_alive(), trail.log_head_daily()):
                 stack.callback(asyncio.create_task(keeping).cancel)
             sdnotify.notify("READY=1")
@@ -84,35 +94,33 @@ class Daemon:
             sdnotify.notify("STOPPING=1")
 
     async def _start(
-        self, store: Store, trail: AuditTrail, stack: contextlib.AsyncExitStack
+        self,
+        store: Store,
+        trail: AuditTrail,
+        meters: Meters,
+        interrupted: Sequence[Job],
+        stack: contextlib.AsyncExitStack,
     ) -> str:
         """Start all parts; each one's end is pushed on the stack in the order of starting."""
-        server = self._config.server
         changes = Changes()
         supervisors: dict[QcId, Supervisor] = {}
         computers = self._config.quantum_computers
         foresight = Foresight(computers, store.history, changes, supervisors)
-        desk = Desk(store, changes, foresight.note)
-        for computer in computers:
-            supervisors[computer.id] = Supervisor(
-                desk, self._rack_command(store, computer), computer.id, computer.timeslots
-            )
+        notifier = Notifier(self._config.notify, meters.notified)
+        telling = Telling(computers, store, foresight.note, meters, notifier)
+        notifier.start()
+        stack.push_async_callback(notifier.stop)
+        for job in interrupted:
+            telling.count_and_notify(job)
+        desk = Desk(store, changes, telling.job)
+        for each in computers:
+            command = self._rack_command(store, each)
+            supervisors[each.id] = Supervisor(desk, command, each.id, each.timeslots, telling.rack)
         intake = Intake(self._config.limits, CircuitStations(store.calibration_sets))
         stack.callback(intake.close)
-
-        tcp = await bind_tcp(server.host, server.port)
-        stack.callback(tcp.close)
-        listeners = [tcp]
-        if server.unix_socket is not None:
-            listeners.append(bind_unix(server.unix_socket))
-            stack.callback(server.unix_socket.unlink, missing_ok=True)
-
-        # The private sockets are bound through a descriptor: a socket's path has at most 107 bytes.
+        listeners = await self._bind(stack)
         private = store.directory.run
-        for name in ("grpc", "http"):
-            (private / name).unlink(missing_ok=True)
-        descriptor = os.open(private, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        stack.callback(os.close, descriptor)
+        descriptor = _private_sockets(private, stack)
 
         def status_of(computer: QuantumComputer) -> RackStatus:
             return supervisors[computer.id].status
@@ -120,18 +128,19 @@ class Daemon:
         connections = Connections(time.time_ns)
         identities = Identities(store.people, self._config.access, time.time_ns)
         gate = Gate(identities, connections, trail)
-        web = WebServer(make_app(self._config.quantum_computers, store, status_of, gate))
         front = FrontProcess(listeners, private, self._config.tls, connections)
+
+        def look() -> Sight:
+            return sight_of(supervisors, computers, connections, front.pid)
+
+        metrics = Metrics(computers, meters, store.vitals, store.directory.path, look)
+        web = WebServer(make_app(computers, store, status_of, gate, metrics))
         stack.push_async_callback(front.stop)
         await web.start(f"/proc/self/fd/{descriptor}/http")
         stack.push_async_callback(web.stop)
-        laboratory = Laboratory(self._config, desk, supervisors, foresight)
+        laboratory = Laboratory(self._config, desk, supervisors, foresight, meters)
         rpc = RpcServer(services(laboratory, intake, gate), gate)
-        umask = os.umask(0o177)
-        try:
-            await rpc.start(f"unix:/proc/self/fd/{descriptor}/grpc")
-        finally:
-            os.umask(umask)
+        await _start_privately(rpc, f"unix:/proc/self/fd/{descriptor}/grpc")
         stack.push_async_callback(rpc.stop)
         stack.callback(desk.stop)
         for supervisor in supervisors.values():
@@ -140,8 +149,19 @@ class Daemon:
         foresight.start()
         stack.push_async_callback(foresight.stop)
         await front.start()
-        host, port = tcp.getsockname()[:2]
+        host, port = listeners[0].getsockname()[:2]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    async def _bind(self, stack: contextlib.AsyncExitStack) -> list[socket.socket]:
+        """The public sockets, TCP first. Raises AddressInUse."""
+        server = self._config.server
+        tcp = await bind_tcp(server.host, server.port)
+        stack.callback(tcp.close)
+        listeners = [tcp]
+        if server.unix_socket is not None:
+            listeners.append(bind_unix(server.unix_socket))
+            stack.callback(server.unix_socket.unlink, missing_ok=True)
+        return listeners
 
     def _rack_command(self, store: Store, computer: QuantumComputer) -> RackCommand:
         return RackCommand(
@@ -152,11 +172,30 @@ class Daemon:
             max_result_bytes=self._config.limits.result_bytes,
             directory=private_directory(store.directory.run, computer.alias),
             module=self._rack_module,
+            log_format=self._config.server.log_format,
         )
 
     async def _stop_racks(self, supervisors: list[Supervisor]) -> None:
         grace_s = self._config.server.stop_grace_s
         await asyncio.gather(*(each.stop(grace_s, self._hurry) for each in supervisors))
+
+
+def _private_sockets(directory: Path, stack: contextlib.AsyncExitStack) -> int:
+    """A descriptor of the directory that has them: a socket's path has at most 107 bytes."""
+    for name in ("grpc", "http"):
+        (directory / name).unlink(missing_ok=True)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+async def _start_privately(rpc: RpcServer, address: str) -> None:
+    """On a socket with mode 0600."""
+    umask = os.umask(0o177)
+    try:
+        await rpc.start(address)
+    finally:
+        os.umask(umask)
 
 
 async def _remove_leftovers(store: Store) -> None:
@@ -172,11 +211,14 @@ async def _remove_leftovers(store: Store) -> None:
         await asyncio.sleep(9 * (time.monotonic() - started))
 
 
-def _prepare(store: Store, config: Config) -> None:
-    """What follows a start: interrupted jobs, first calibration sets."""
+def _prepare(store: Store, config: Config) -> tuple[Job, ...]:
+    """What follows a start: interrupted jobs, which are returned, and first calibration sets."""
     for computer in config.quantum_computers:
         store.put_quantum_computer(computer.id, computer.alias, computer.display_name)
-    for job in store.recover():
-        _log.warning("job interrupted by the last stop", extra={"JOB_ID": str(job.id)})
+    interrupted = store.recover()
+    for job in interrupted:
+        fields = about(job=job.id, state=job.state.value, user=job.submitted_by)
+        _log.warning("job %s was interrupted by the last stop", job.id, extra=fields)
     for computer in config.quantum_computers:
         activate_first_set(store.calibration_sets, computer, time.time_ns())
+    return interrupted

@@ -17,6 +17,7 @@ from labd.core.access import Role
 from labd.core.audit import AuditEntry
 from labd.core.errors import ServerStopping
 from labd.core.jobs import Job, JobId, JobState, NewJob, Priority, QcId
+from labd.core.log_fields import about
 from labd.core.openings import Mode, TimeslotRules
 from labd.store.jobs import Ending
 from labd.store.queue import MachineRecord
@@ -50,6 +51,7 @@ class Desk:
         self.store = store
         self.changes = changes
         self._orders: dict[UUID, _Order] = {}
+        self._aliases: dict[QcId, str] = {}
         self._is_stopping = False
 
     async def submit(
@@ -73,7 +75,7 @@ class Desk:
 
     def _tell_arrival(self, job: Job) -> None:
         self.changes.notify(("arrival", job.qc_id), ("queue", job.qc_id))
-        _note(job)
+        self._note(job)
 
     async def claim_next(self, qc_id: QcId, rules: TimeslotRules) -> Decision:
         """Take the job that may start first to run it. Raises Unavailable."""
@@ -106,7 +108,7 @@ class Desk:
         self.changes.notify(("job", job.id), *others)
         if self._learn is not None:
             self._learn(job)
-        _note(job)
+        self._note(job)
 
     # ---- held jobs, priorities, the machine; `by`: its object and details are filled in
 
@@ -196,8 +198,13 @@ class Desk:
         if self._is_stopping:
             raise ServerStopping
 
-
-def _note(job: Job) -> None:
-    if _log.isEnabledFor(logging.INFO):
-        fields = {"JOB_ID": str(job.id), "JOB_STATE": job.state.value}
-        _log.info("job %s: %s", job.id, job.state.value, extra=fields)
+    def _note(self, job: Job) -> None:
+        if not _log.isEnabledFor(logging.INFO):
+            return
+        alias = self._aliases.get(job.qc_id)
+        if alias is None:
+            alias, _ = self.store.quantum_computer_name(job.qc_id)
+            self._aliases[job.qc_id] = alias
+        state, user = job.state.value, job.submitted_by
+        fields = about(job=job.id, state=state, qc=alias, user=user)
+        _log.info("job %s: %s", job.id, state, extra=fields)

@@ -13,14 +13,16 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 from labd.changes import Watch
 from labd.core.errors import Unavailable
+from labd.core.flight import FlightRecord, exchanges, record_of
 from labd.core.jobs import Job, JobId, JobState, JobType, QcId
+from labd.core.log_fields import about
 from labd.core.openings import S_NS, TimeslotRules
 from labd.desk import Desk
 from labd.rack import messages as rack
@@ -86,10 +88,20 @@ class _Running:
 class Supervisor:
     """The keeper of one rack process."""
 
-    def __init__(self, desk: Desk, command: RackCommand, qc_id: QcId, rules: TimeslotRules) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        command: RackCommand,
+        qc_id: QcId,
+        rules: TimeslotRules,
+        told: Callable[[str, RackStatus], None] | None = None,
+    ) -> None:
+        """told: of the alias and every status that is set."""
+        self._told = told
         self.status = RackStatus(RackState.STARTING)
         self._desk = desk
         self._command = command
+        self._fields = about(qc=command.name)
         self._qc_id = qc_id
         self._rules = rules
         self._work = desk.changes.watch(("arrival", qc_id))
@@ -108,6 +120,11 @@ class Supervisor:
         if running is None or running.job.id != job_id:
             return 0, 0
         return running.shots_done, running.shots_total
+
+    @property
+    def process(self) -> RackProcess | None:
+        """The process that is kept now, if there is one."""
+        return self._process
 
     async def stop(self, grace_s: float, hurry: asyncio.Event) -> None:
         """End the running job or interrupt it after the grace, then end the process. Idempotent.
@@ -138,13 +155,16 @@ class Supervisor:
     def _set_status(self, status: RackStatus) -> None:
         """Tell those who ask why and when jobs start, too."""
         self.status = status
+        if self._told is not None:
+            self._told(self._command.name, status)
         self._desk.changes.notify(("arrival", self._qc_id))
 
     # ---- the process
 
     async def _keep(self) -> None:
         if await asyncio.to_thread(end_leftover, self._command.directory):
-            _log.warning("rack %s: killed a process of an earlier labd", self._command.name)
+            what = "rack %s: killed a process of an earlier labd"
+            _log.warning(what, self._command.name, extra=self._fields)
         backoff_s = FIRST_BACKOFF_S
         while not self._stopping.is_set():
             started = time.monotonic()
@@ -155,7 +175,7 @@ class Supervisor:
             if self._stopping.is_set():
                 break
             self._set_status(RackStatus(RackState.DEAD, why))
-            _log.error("rack %s: %s", self._command.name, why)
+            _log.error("rack %s: %s", self._command.name, why, extra=self._fields)
             if time.monotonic() - started > HEALTHY_S:
                 backoff_s = FIRST_BACKOFF_S
             with contextlib.suppress(TimeoutError):
@@ -175,7 +195,7 @@ class Supervisor:
                 if isinstance(message, rack.Stopped):
                     patience_s = STOP_PATIENCE_S
         except rack.BadMessage as error:
-            _log.error("rack %s: %s", self._command.name, error)
+            _log.error("rack %s: %s", self._command.name, error, extra=self._fields)
             process.kill()
         why = await process.ended(patience_s)
         self._process = None
@@ -190,12 +210,12 @@ class Supervisor:
         match message:
             case rack.Ready(instruments):
                 self._set_status(RackStatus(RackState.READY, "", instruments))
-                _log.info("rack %s: ready", self._command.name)
+                _log.info("rack %s: ready", self._command.name, extra=self._fields)
                 self._work.wake()
             case rack.Unavailable(what):
                 status = RackStatus(RackState.UNAVAILABLE, what)
                 if status != self.status:
-                    _log.warning("rack %s: %s", self._command.name, what)
+                    _log.warning("rack %s: %s", self._command.name, what, extra=self._fields)
                 self._set_status(status)
             case rack.Progress(job_id, done, total):
                 running = self._running
@@ -219,7 +239,9 @@ class Supervisor:
     def _end(self, job_id: str, ending: Ending) -> None:
         running = self._running
         if running is None or str(running.job.id) != job_id:
-            _log.warning("rack %s: spoke of job %s, not running", self._command.name, job_id)
+            fields = about(job=job_id, qc=self._command.name)
+            what = "rack %s: spoke of job %s, not running"
+            _log.warning(what, self._command.name, job_id, extra=fields)
             return
         result = self._desk.store.result_path(running.job.id)
         if ending.state is JobState.COMPLETED and not result.exists():
@@ -252,6 +274,7 @@ class Supervisor:
         with self._desk.changes.watch(("job", job.id)) as watch:
             running = _Running(job, watch)
             self._running = running
+            began_ns = time.monotonic_ns()
             if process.is_gone:
                 running.end(Ending(JobState.INTERRUPTED, "the rack process ended before the job"))
             try:
@@ -259,6 +282,8 @@ class Supervisor:
             except OSError as error:
                 running.end(Ending(JobState.FAILED, f"the payload cannot be read: {error}"))
             ending = await self._ending_of(process, running, watch)
+        if ending.state is not JobState.COMPLETED:
+            ending = replace(ending, flight=await asyncio.to_thread(_flight, process, began_ns))
         await self._record(job, ending)
         self._running = None
         self._desk.changes.notify(("progress", job.id), ("job", job.id))
@@ -312,12 +337,19 @@ class Supervisor:
             try:
                 await self._desk.end(job.id, ending)
             except Unavailable as error:
-                _log.error("job %s: its end is not recorded yet: %s", job.id, error)
+                fields = about(job=job.id, qc=self._command.name, user=job.submitted_by)
+                _log.error("job %s: its end is not recorded yet: %s", job.id, error, extra=fields)
                 if self._stopping.is_set():
                     return
                 await asyncio.sleep(STORAGE_RETRY_S)
             else:
                 return
+
+
+def _flight(process: RackProcess, began_ns: int) -> FlightRecord | None:
+    """What was said to the instruments from that instant of the monotonic clock on."""
+    found = exchanges(process.flight(), began_ns)
+    return record_of(found, time.time_ns() - time.monotonic_ns()) if found else None
 
 
 async def until_due(work: Watch, decision: Decision, clock_ns: Callable[[], int]) -> None:

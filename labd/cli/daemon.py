@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from labd import __version__
+from labd.log_lines import formatter, use_format
 
 if TYPE_CHECKING:
     from labd.config import Config
@@ -77,6 +78,7 @@ def serve(config_path: Path, state_dir: Path | None, listen: str | None, verbose
     prepare_process()
     try:
         config = read_config(config_path, state_dir=state_dir, listen=listen)
+        use_format(config.server.log_format)
         asyncio.run(_serve(config))
     except BadConfig as error:
         raise click.ClickException(str(error)) from error
@@ -137,7 +139,7 @@ def prepare_process() -> None:
 def log_to_stderr_or_journal(level: str) -> None:
     """Under systemd the journal takes the ids of jobs as fields of their own."""
     handler: logging.Handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(formatter("text"))
     if "JOURNAL_STREAM" in os.environ:
         with contextlib.suppress(ImportError):
             from systemd.journal import JournalHandler

@@ -34,6 +34,8 @@ from labd.client.errors import (
 from labd.client.values import Job, Progress, QuantumComputer, Rack
 from labd.client.values_jobs import (
     Estimate,
+    Exchange,
+    FlightRecord,
     JobDetails,
     JobEvent,
     JobFilter,
@@ -105,6 +107,8 @@ __all__ = [
     "CosineRiseFall",
     "Envelope",
     "Estimate",
+    "Exchange",
+    "FlightRecord",
     "Gaussian",
     "Grid",
     "InvalidRequest",

@@ -15,6 +15,8 @@ import socket
 import sys
 from pathlib import Path
 
+from labd.log_lines import formatter
+
 
 def main() -> int:
     """Serve until the daemon is gone; the process's exit status."""
@@ -23,15 +25,14 @@ def main() -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     faulthandler.enable()
     sys.stdout = sys.stderr  # drivers print when they connect
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format=f"%(asctime)s {arguments.name} %(levelname)s %(name)s: %(message)s",
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter(arguments.log_format, arguments.name))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     # Both write a traceback for every connection that fails; labd says each once, in a sentence.
     logging.getLogger("qcodes").setLevel(logging.CRITICAL)
     logging.getLogger("pyvisa").setLevel(logging.CRITICAL)
 
+    from labd.rack.flight import FlightBoard
     from labd.rack.inbox import Inbox
     from labd.rack.worker import RackFiles, Worker
 
@@ -43,17 +44,20 @@ def main() -> int:
         files = RackFiles(
             arguments.station, arguments.wiring, arguments.chip, arguments.max_result_bytes
         )
-        Worker(files, inbox).serve()
+        fd = arguments.flight_fd
+        Worker(files, inbox, None if fd is None else FlightBoard(fd)).serve()
     return 0
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="labd.rack", description=__doc__)
     parser.add_argument("--fd", type=int, required=True, help="the socket to the daemon")
+    parser.add_argument("--flight-fd", type=int, help="memory to record messages in")
     parser.add_argument("--name", required=True, help="alias of the quantum computer")
     parser.add_argument("--station", type=Path, required=True)
     parser.add_argument("--wiring", type=Path, required=True)
     parser.add_argument("--chip", type=Path, help="chip design record, for circuits")
+    parser.add_argument("--log-format", choices=["text", "json"], default="text")
     parser.add_argument("--max-result-bytes", type=int, required=True)
     return parser.parse_args()
 

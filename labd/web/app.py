@@ -19,9 +19,11 @@ from starlette.routing import Route
 import labd
 from labd.chip_files import Json, JsonObject
 from labd.config import QuantumComputer
+from labd.core.access import METRICS
 from labd.core.errors import NotFound, PermissionDenied, Refusal, Unauthenticated
 from labd.core.station_description import Chip, dynamic_architecture, static_architecture
 from labd.gate import Gate, Visit
+from labd.metrics import CONTENT_TYPE, Metrics
 from labd.store.store import Store
 from labd.supervisor import RackStatus
 
@@ -47,7 +49,9 @@ class Pages:
         store: Store,
         status_of: StatusOf,
         gate: Gate,
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._gate = gate
         self._computers = {computer.alias: computer for computer in computers}
         self._store = store
@@ -110,6 +114,11 @@ class Pages:
             dynamic_architecture(_chip(computer), str(calibration.id), list(observations))
         )
 
+    async def metrics(self, request: Request) -> Response:
+        """How everything is, for Prometheus."""
+        async with self._visit(request, METRICS):
+            return Response(await self._metrics.page(), media_type=CONTENT_TYPE)
+
     async def nothing(self, request: Request) -> Response:
         """What is not there is only told to users."""
         async with self._visit(request, RACKS):
@@ -167,13 +176,18 @@ async def _error(request: Request, error: Exception) -> Response:
 
 
 def make_app(
-    computers: tuple[QuantumComputer, ...], store: Store, status_of: StatusOf, gate: Gate
+    computers: tuple[QuantumComputer, ...],
+    store: Store,
+    status_of: StatusOf,
+    gate: Gate,
+    metrics: Metrics,
 ) -> Starlette:
     """The application over the configured quantum computers."""
-    pages = Pages(computers, store, status_of, gate)
+    pages = Pages(computers, store, status_of, gate, metrics)
     return Starlette(
         routes=[
             Route("/", pages.index),
+            Route("/metrics", pages.metrics),
             Route("/{alias}/about", pages.about),
             Route("/{alias}/info/client-libraries", pages.client_libraries),
             Route("/{alias}/api/v1/quantum-architecture", pages.static),

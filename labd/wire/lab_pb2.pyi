@@ -187,6 +187,38 @@ class JobDetails(_message.Message):
     calibration_set_id: _iqm_server_pb2.Uuid
     def __init__(self, summary: _Optional[_Union[JobSummary, _Mapping]] = ..., events: _Optional[_Iterable[_Union[JobEvent, _Mapping]]] = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ..., estimate: _Optional[_Union[Estimate, _Mapping]] = ..., timings_s: _Optional[_Mapping[str, float]] = ..., payload_bytes: _Optional[int] = ..., result_bytes: _Optional[int] = ..., calibration_set_id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ...) -> None: ...
 
+class Exchange(_message.Message):
+    __slots__ = ("instrument", "at", "last_at", "n_times", "sent", "sent_bytes", "received", "received_bytes", "took_s", "error")
+    INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    LAST_AT_FIELD_NUMBER: _ClassVar[int]
+    N_TIMES_FIELD_NUMBER: _ClassVar[int]
+    SENT_FIELD_NUMBER: _ClassVar[int]
+    SENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TOOK_S_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    instrument: str
+    at: _timestamp_pb2.Timestamp
+    last_at: _timestamp_pb2.Timestamp
+    n_times: int
+    sent: str
+    sent_bytes: int
+    received: str
+    received_bytes: int
+    took_s: float
+    error: str
+    def __init__(self, instrument: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., n_times: _Optional[int] = ..., sent: _Optional[str] = ..., sent_bytes: _Optional[int] = ..., received: _Optional[str] = ..., received_bytes: _Optional[int] = ..., took_s: _Optional[float] = ..., error: _Optional[str] = ...) -> None: ...
+
+class FlightRecord(_message.Message):
+    __slots__ = ("exchanges", "n_left_out")
+    EXCHANGES_FIELD_NUMBER: _ClassVar[int]
+    N_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    exchanges: _containers.RepeatedCompositeFieldContainer[Exchange]
+    n_left_out: int
+    def __init__(self, exchanges: _Optional[_Iterable[_Union[Exchange, _Mapping]]] = ..., n_left_out: _Optional[int] = ...) -> None: ...
+
 class HoldJobRequest(_message.Message):
     __slots__ = ("id", "note")
     ID_FIELD_NUMBER: _ClassVar[int]
