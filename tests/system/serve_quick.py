@@ -10,6 +10,7 @@ from pathlib import Path
 from labd.cli.daemon import log_to_stderr_or_journal, prepare_process
 from labd.config import read_config
 from labd.daemon import Daemon
+from labd.log_lines import use_format
 
 
 def main() -> None:
@@ -19,6 +20,7 @@ def main() -> None:
     prepare_process()
     log_to_stderr_or_journal("INFO")
     config = read_config(Path(config_path), state_dir=Path(state_dir), listen=listen)
+    use_format(config.server.log_format)
 
     def on_ready(address: str) -> None:
         print(f"labd ready on http://{address}/star5", flush=True)

@@ -11,6 +11,8 @@ import itertools
 import json
 import statistics
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
@@ -261,6 +263,23 @@ def test_wrong_credentials_are_told_how_to_get_right_ones(bench: Bench, method: 
     assert error.code() is grpc.StatusCode.UNAUTHENTICATED
     assert metadata_of(error)["error_code"] == "unauthenticated"
     assert "the token is not known here; get a token from an admin" in sentence(error)
+
+
+@pytest.mark.parametrize("role", PEOPLE)
+def test_the_metrics_are_for_whoever_is_let_in(bench: Bench, role: str) -> None:
+    assert metrics_status(bench, bench.lab.tokens[PEOPLE[role]]) == 200
+    assert metrics_status(bench, "labd_aaaaaaaa_" + 43 * "A") == 401
+
+
+def metrics_status(bench: Bench, token: str) -> int:
+    request = urllib.request.Request(f"http://{bench.lab.address}/metrics")
+    request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.urlopen(request) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
 
 
 def test_who_may_not_is_told_why_and_how(bench: Bench) -> None:

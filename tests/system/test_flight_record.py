@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from labctl_runner import Labctl
+from prometheus_client.parser import text_string_to_metric_families
 
 from labd.client import Client, Job, NotFound
 from labd.core.jobs import JobState
+from labd.wire import sweep_pb2
 from labd_drivers.sim.faults import FaultControl
 
 BELL = (Path(__file__).parents[1] / "data" / "payloads" / "bell.sweep.bin").read_bytes()
+
+_N_SHOTS = itertools.count(100)
+
+
+def bell(n_shots: int) -> bytes:
+    task = sweep_pb2.SweepTaskRequest.FromString(BELL)
+    request = sweep_pb2.SweepRequest.FromString(task.payload.value)
+    options = request.settings.subnodes["options"].settings
+    for setting in ("playlist_repeats", "averaging_bins"):
+        options[setting].value.sint64_value = n_shots
+    task.payload.value = request.SerializeToString()
+    return task.SerializeToString()
 
 
 @dataclass
@@ -24,9 +40,11 @@ class Lab:
     client: Client
     faults: FaultControl
     labctl: Labctl
+    url: str
 
     def run(self) -> Job:
-        job = self.client.submit(BELL)
+        """A job with other shots than any before it, so that the scope must be told of them."""
+        job = self.client.submit(bell(next(_N_SHOTS)))
         return self.client.wait(job.id, timeout_s=60)
 
 
@@ -37,7 +55,7 @@ def lab() -> Iterator[Lab]:
         assert playground.stdout is not None
         facts = json.loads(playground.stdout.readline())
         with Client(facts["url"]) as client, FaultControl(facts["control"]) as faults:
-            yield Lab(client, faults, Labctl(facts["url"]))
+            yield Lab(client, faults, Labctl(facts["url"]), facts["url"])
         playground.terminate()
 
 
@@ -83,6 +101,31 @@ def test_a_completed_job_has_none(lab: Lab) -> None:
 
     assert lab.client.flight_record(job.id).exchanges == ()
     assert "no messages to instruments" in lab.labctl.answer("show", str(job.id), "--log")
+
+
+def test_answers_of_instruments_are_measured(lab: Lab) -> None:
+    lab.run()
+
+    with urllib.request.urlopen(f"{lab.url.rpartition('/')[0]}/metrics") as reply:
+        text = reply.read().decode()
+
+    (family,) = [
+        family
+        for family in text_string_to_metric_families(text)
+        if family.name == "labd_instrument_answer_seconds"
+    ]
+    n_answers = {
+        sample.labels["instrument"]: sample.value
+        for sample in family.samples
+        if sample.name.endswith("_count")
+    }
+    assert len(n_answers) == 18
+    assert min(n_answers.values()) > 0
+    assert all(
+        sample.value == n_answers[sample.labels["instrument"]]
+        for sample in family.samples
+        if sample.labels.get("le") == "+Inf"
+    )
 
 
 def test_it_is_deleted_with_its_job(lab: Lab) -> None:
