@@ -2,14 +2,14 @@
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test setup check unit compat proto bench fuzz kills lock clean
+.PHONY: demo test setup check unit compat compat-quick compat-waits proto bench fuzz kills calibrations lock clean
 
 demo: .venv/.ready .venv-compat/.ready
 	tests/compat/run-demo
 
 test: check unit compat
 
-setup: .venv/.ready .venv-compat/.ready
+setup: .venv/.ready .venv-compat/.ready .venv-compat36/.ready
 
 # Formatter, linter, strict types, import contracts, and whether the generated code is what proto/ says.
 check: .venv/.ready
@@ -22,11 +22,21 @@ check: .venv/.ready
 unit: .venv/.ready
 	.venv/bin/python -m pytest -n 2 --dist loadfile -q
 
-# IQM's own packages, unmodified, in their own environment.
-compat: .venv/.ready .venv-compat/.ready
-	.venv-compat/bin/python -m pytest -c tests/compat/pytest.ini tests/compat -q
+# IQM's own packages, unmodified: two generations, each in its own environment. What mostly waits is
+# run beside the rest.
+COMPAT = -m pytest -c tests/compat/pytest.ini -q
+WAITS = tests/compat/test_waiting.py
+compat: .venv/.ready .venv-compat/.ready .venv-compat36/.ready
+	$(MAKE) --no-print-directory --jobs=2 compat-waits compat-quick
 
-bench: .venv/.ready
+compat-quick:
+	.venv-compat36/bin/python $(COMPAT) tests/compat
+	.venv-compat/bin/python $(COMPAT) tests/compat --ignore $(WAITS)
+
+compat-waits:
+	.venv-compat/bin/python $(COMPAT) $(WAITS)
+
+bench: .venv/.ready .venv-compat/.ready
 	.venv/bin/python -m benchmarks
 
 # The long forms of what the tests do briefly.
@@ -36,9 +46,13 @@ fuzz: .venv/.ready
 kills: .venv/.ready
 	.venv/bin/python tests/system/kill_storm.py 200
 
+# Three chips, each from a wrong calibration set back to Bell pairs.
+calibrations: .venv/.ready
+	LABD_CALIBRATE_CHIPS=1 .venv/bin/python -m pytest -q -s tests/system/test_calibrate_chips.py
+
 proto: .venv/.ready
 	.venv/bin/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. --grpc_python_out=. proto/labd/wire/iqm_server.proto proto/labd/wire/lab.proto
-	.venv/bin/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. proto/labd/wire/data.proto proto/labd/wire/playlist.proto proto/labd/wire/sweep.proto
+	.venv/bin/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. proto/labd/wire/data.proto proto/labd/wire/playlist.proto proto/labd/wire/sweep.proto proto/labd/wire/channels.proto
 
 # Pins and hashes, written by uv from pyproject.toml and the .in files.
 UV_COMPILE = .venv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
@@ -47,9 +61,10 @@ lock: .venv/.ready
 	$(UV_COMPILE) .ci/requirements-systemd.in -o .ci/requirements-systemd.txt
 	$(UV_COMPILE) .ci/requirements-uv.in -o .ci/requirements-uv.txt
 	$(UV_COMPILE) tests/compat/requirements.in -o tests/compat/requirements.txt
+	$(UV_COMPILE) tests/compat/requirements36.in -o tests/compat/requirements36.txt
 
 clean:
-	rm -rf .venv .venv-compat build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-compat .venv-compat36 build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .venv/.ready: .ci/requirements.txt .ci/requirements-systemd.txt .ci/requirements-uv.txt .ci/setup-venv pyproject.toml
 	.ci/setup-venv .venv .ci/requirements.txt .ci/requirements-systemd.txt
@@ -58,4 +73,8 @@ clean:
 
 .venv-compat/.ready: tests/compat/requirements.txt .ci/requirements-uv.txt .ci/setup-venv
 	.ci/setup-venv .venv-compat tests/compat/requirements.txt
+	touch $@
+
+.venv-compat36/.ready: tests/compat/requirements36.txt .ci/requirements-uv.txt .ci/setup-venv
+	.ci/setup-venv .venv-compat36 tests/compat/requirements36.txt
 	touch $@

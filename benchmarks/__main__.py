@@ -18,7 +18,7 @@ from benchmarks.row import Row
 
 MODULES = (
     *("turnaround", "stream", "submit", "chip", "start"),
-    *("million", "subscribers", "forecast", "compile"),
+    *("million", "subscribers", "forecast", "compile", "batch"),
 )
 RESULTS = Path(__file__).with_name("results.json")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from labd.core.audit import Action, AuditEntry, JsonScalar
 from labd.core.errors import PermissionDenied, Refusal, Unauthenticated, Unavailable
+from labd.core.jobs import Job
 from labd.core.refusal_meter import RefusalMeter
 from labd.identity import Caller
 from labd.store.audit import Audit
@@ -27,6 +28,18 @@ def entry(caller: Caller, action: Action, object: str, **details: JsonScalar) ->
         action=action,
         object=object,
         details=details,
+    )
+
+
+def job_deletion(caller: Caller, job: Job) -> AuditEntry:
+    """That the caller had a job forgotten, and whose and how large it was."""
+    return entry(
+        caller,
+        "job.delete",
+        str(job.id),
+        owner=job.submitted_by,
+        state=job.state.value,
+        result_bytes=job.result_bytes,
     )
 
 

@@ -36,12 +36,13 @@ from labd.meters import Meters
 from labd.metrics import Metrics, Sight
 from labd.notify import Notifier
 from labd.rack_process import RackCommand
+from labd.rpc.acceptance import Acceptance
 from labd.rpc.intake import Intake
 from labd.rpc.laboratory import Laboratory
 from labd.rpc.server import RpcServer
 from labd.rpc.services import services
 from labd.store.store import Store
-from labd.supervisor import RackStatus, Supervisor, private_directory
+from labd.supervisor import Supervisor, private_directory
 from labd.telling import Telling, sight_of
 from labd.web.app import make_app
 from labd.web.server import WebServer
@@ -122,24 +123,22 @@ class Daemon:
         private = store.directory.run
         descriptor = _private_sockets(private, stack)
 
-        def status_of(computer: QuantumComputer) -> RackStatus:
-            return supervisors[computer.id].status
-
         connections = Connections(time.time_ns)
         identities = Identities(store.people, self._config.access, time.time_ns)
         gate = Gate(identities, connections, trail)
+        laboratory = Laboratory(self._config, desk, supervisors, foresight, meters)
+        acceptance = Acceptance(laboratory, intake)
         front = FrontProcess(listeners, private, self._config.tls, connections)
 
         def look() -> Sight:
             return sight_of(supervisors, computers, connections, front.pid)
 
         metrics = Metrics(computers, meters, store.vitals, store.directory.path, look)
-        web = WebServer(make_app(computers, store, status_of, gate, metrics))
+        web = WebServer(make_app(laboratory, acceptance, gate, metrics))
         stack.push_async_callback(front.stop)
         await web.start(f"/proc/self/fd/{descriptor}/http")
         stack.push_async_callback(web.stop)
-        laboratory = Laboratory(self._config, desk, supervisors, foresight, meters)
-        rpc = RpcServer(services(laboratory, intake, gate), gate)
+        rpc = RpcServer(services(laboratory, acceptance, gate), gate)
         await _start_privately(rpc, f"unix:/proc/self/fd/{descriptor}/grpc")
         stack.push_async_callback(rpc.stop)
         stack.callback(desk.stop)

@@ -104,6 +104,13 @@ class Desk:
         else:
             self.changes.notify(("job", job.id))
 
+    async def delete(self, job_id: JobId, by: AuditEntry) -> None:
+        """Forget a job that has ended. Raises NotFound, Conflict, Unavailable."""
+        await self.store.records.delete(job_id, by, self._tell_deleted)
+
+    def _tell_deleted(self, job: Job) -> None:
+        self.changes.notify(("job", job.id))
+
     def _tell(self, job: Job, *others: Topic) -> None:
         self.changes.notify(("job", job.id), *others)
         if self._learn is not None:

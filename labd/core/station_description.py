@@ -101,7 +101,7 @@ def _properties(
         "sampling_rate": channel.sample_rate_hz,
         "instruction_duration_granularity": channel.granularity_samples,
         "instruction_duration_min": channel.min_samples,
-        "compatible_instructions": list(_instructions(channel, has_fast_feedback)),
+        "compatible_instructions": list(channel_instructions(channel, has_fast_feedback)),
     }
     if channel.kind is ChannelKind.READOUT:
         readout = wiring.readouts[channel.name]
@@ -116,7 +116,8 @@ def _properties(
     return properties
 
 
-def _instructions(channel: ControllerChannel, has_fast_feedback: bool) -> tuple[str, ...]:
+def channel_instructions(channel: ControllerChannel, has_fast_feedback: bool) -> tuple[str, ...]:
+    """What a channel can play, by IQM's names."""
     can_branch = has_fast_feedback and channel.kind is ChannelKind.IQ
     branch = ("ConditionalInstruction",) if can_branch else ()
     return tuple(dict.fromkeys(channel.compatible_instructions + branch))

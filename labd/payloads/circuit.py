@@ -91,7 +91,10 @@ _FrameTracking = Literal["full", "no_detuning_correction", "none"]
 
 
 class _Job(_Model):
-    circuits: Annotated[list[_Circuit | str], Field(min_length=1, max_length=MAX_SEGMENTS)]
+    circuits: Annotated[
+        list[Annotated[_Circuit | str, Field(union_mode="left_to_right")]],
+        Field(min_length=1, max_length=MAX_SEGMENTS),
+    ]
     shots: Annotated[int, Field(ge=1, le=MAX_SHOTS)]
     calibration_set_id: UUID | None = None
     qubit_mapping: list[_Mapped] | dict[str, str] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from labd.audit_trail import entry
+from labd.audit_trail import entry, job_deletion
 from labd.core.errors import InvalidArgument
 from labd.core.flight import Exchange
 from labd.core.jobs import Job, Priority
@@ -89,19 +89,8 @@ class LabJobs:
         """Forget a job that has ended, with its payload and results; its events stay."""
         del context
         job = self._laboratory.job(request.id, caller)
-        by = entry(
-            caller,
-            "job.delete",
-            str(job.id),
-            owner=job.submitted_by,
-            state=job.state.value,
-            result_bytes=job.result_bytes,
-        )
-        await self._store.records.delete(job.id, by, self._tell_deleted)
+        await self._desk.delete(job.id, job_deletion(caller, job))
         return lab_pb2.Empty()
-
-    def _tell_deleted(self, job: Job) -> None:
-        self._desk.changes.notify(("job", job.id))
 
     async def hold(
         self, request: lab_pb2.HoldJobRequest, caller: Caller, context: Context

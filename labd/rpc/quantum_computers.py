@@ -66,11 +66,12 @@ class QuantumComputers:
         """One of RESOURCES, in chunks."""
         del caller, context
         computer = self._laboratory.quantum_computer(request.qc_id)
-        data = self._resource(computer, request.resource_name)
+        data = self.resource_bytes(computer, request.resource_name)
         async for chunk in stream_bytes(data, self._laboratory.config.server.chunk_bytes):
             yield chunk
 
-    def _resource(self, computer: QuantumComputer, name: str) -> bytes:
+    def resource_bytes(self, computer: QuantumComputer, name: str) -> bytes:
+        """One of RESOURCES. Raises NotFound."""
         label = computer.wiring.dut_label
         match name.split("/", 1):
             case ["settings"]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from labd.gate import Gate
 from labd.rpc.acceptance import Acceptance
 from labd.rpc.calibrations import Calibrations
-from labd.rpc.intake import Intake
 from labd.rpc.jobs import Jobs
 from labd.rpc.lab_audit import LabAudit
 from labd.rpc.lab_calibrations import LabCalibrations
@@ -26,10 +25,9 @@ LAB = "labd.v1.Lab"
 
 
 def services(
-    laboratory: Laboratory, intake: Intake, gate: Gate
+    laboratory: Laboratory, acceptance: Acceptance, gate: Gate
 ) -> Mapping[str, Mapping[str, Method]]:
     """Service name -> method name -> method."""
-    acceptance = Acceptance(laboratory, intake)
     return {
         **_iqm_services(laboratory, acceptance),
         LAB: _lab_methods(laboratory, acceptance, gate),

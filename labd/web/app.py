@@ -1,14 +1,10 @@
 """The ASGI application. Every error is JSON with a `message`.
 
-What a client must ask to find out that this is labd is open to everybody; all else is let in as a
-call of the API that tells as much.
+What a client must ask to find out that this is labd is open to everybody; all else is let in as the
+method of the gRPC API that does or tells as much.
 """
 
 from __future__ import annotations
-
-import json
-from collections.abc import Callable
-from uuid import UUID
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,55 +16,52 @@ import labd
 from labd.chip_files import Json, JsonObject
 from labd.config import QuantumComputer
 from labd.core.access import METRICS
-from labd.core.errors import NotFound, PermissionDenied, Refusal, Unauthenticated
-from labd.core.station_description import Chip, dynamic_architecture, static_architecture
-from labd.gate import Gate, Visit
+from labd.core.errors import NotFound, Refusal, Unauthenticated
+from labd.core.station_description import Chip, static_architecture
+from labd.gate import Gate
+from labd.identity import Caller
 from labd.metrics import CONTENT_TYPE, Metrics
-from labd.store.store import Store
-from labd.supervisor import RackStatus
+from labd.rpc.acceptance import Acceptance
+from labd.rpc.laboratory import Laboratory
+from labd.web.calibration_pages import CalibrationPages
+from labd.web.circuit_jobs import CircuitJobs
+from labd.web.door import Door, authorizations_of, peer_of
+from labd.web.paths import computer_of
+from labd.web.refusals import on_http_error, on_refusal
+from labd.web.server_api import ServerApi
+from labd.web.station_api import StationApi
 
 CLIENT_VERSIONS = {"name": "iqm-client", "min": "31.0", "max": "33.0"}
-"""min <= version < max: those that ask over gRPC for what labd serves."""
-
-StatusOf = Callable[[QuantumComputer], RackStatus]
+"""min <= version < max: those that ask for this. Later ones do not."""
 
 ARCHITECTURE = "iqm.server.QuantumComputers/GetQuantumComputerResourceV1"
 GATES = "iqm.server.Calibrations/GetFullCalibrationDataV1"
 RACKS = "labd.v1.Lab/GetMachine"
 """What a page tells, as methods of labd.core.access."""
 
-_STATUS = {Unauthenticated: 401, PermissionDenied: 403, NotFound: 404}
+_VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 class Pages:
-    """What is behind the paths."""
+    """What is behind the paths that are not about jobs."""
 
-    def __init__(
-        self,
-        computers: tuple[QuantumComputer, ...],
-        store: Store,
-        status_of: StatusOf,
-        gate: Gate,
-        metrics: Metrics,
-    ) -> None:
+    def __init__(self, laboratory: Laboratory, gate: Gate, metrics: Metrics) -> None:
+        self._laboratory = laboratory
         self._metrics = metrics
         self._gate = gate
-        self._computers = {computer.alias: computer for computer in computers}
-        self._store = store
-        self._status_of = status_of
 
     async def index(self, request: Request) -> Response:
         """The quantum computers that are served; for users also what state their racks are in."""
         is_user = await self._is_user(request)
         computers: list[Json] = []
-        for computer in self._computers.values():
+        for computer in self._laboratory.config.quantum_computers:
             shown: JsonObject = {
                 "alias": computer.alias,
                 "id": str(computer.id),
                 "display_name": computer.display_name,
             }
             if is_user:
-                status = self._status_of(computer)
+                status = self._laboratory.supervisors[computer.id].status
                 shown["rack"] = {"state": status.state.value, "what": status.what}
             computers.append(shown)
         return JSONResponse({"labd": labd.__version__, "quantum_computers": computers})
@@ -83,116 +76,64 @@ class Pages:
         self._computer(request)
         return JSONResponse({"iqm-client": CLIENT_VERSIONS})
 
-    async def static(self, request: Request) -> Response:
+    async def static(self, request: Request, caller: Caller) -> Response:
         """Qubits and their connections."""
-        async with self._visit(request, ARCHITECTURE):
-            computer = self._computer(request)
-            return JSONResponse(static_architecture(_chip(computer), computer.wiring.dut_label))
-
-    async def dynamic(self, request: Request) -> Response:
-        """The gates that a calibration set has values for."""
-        async with self._visit(request, GATES):
-            return self._gates(request)
-
-    def _gates(self, request: Request) -> Response:
+        del caller
         computer = self._computer(request)
-        text = request.path_params["calibration_id"]
-        try:
-            calibration = (
-                self._store.calibration_sets.active(computer.id)
-                if text == "default"
-                else self._store.calibration_sets.get(UUID(text))
-            )
-        except (ValueError, NotFound) as error:
-            raise HTTPException(404, f"calibration set {text} not found") from error
-        if calibration is None or calibration.qc_id != computer.id:
-            raise HTTPException(404, f"{computer.alias} has no calibration set {text}")
-        observations: JsonObject = json.loads(
-            self._store.calibration_sets.observations(calibration.id)
-        )
-        return JSONResponse(
-            dynamic_architecture(_chip(computer), str(calibration.id), list(observations))
-        )
+        chip = Chip.from_design_record(computer.chip_design_record)
+        return JSONResponse(static_architecture(chip, computer.wiring.dut_label))
 
-    async def metrics(self, request: Request) -> Response:
+    async def metrics(self, request: Request, caller: Caller) -> Response:
         """How everything is, for Prometheus."""
-        async with self._visit(request, METRICS):
-            return Response(await self._metrics.page(), media_type=CONTENT_TYPE)
+        del request, caller
+        return Response(await self._metrics.page(), media_type=CONTENT_TYPE)
 
-    async def nothing(self, request: Request) -> Response:
+    async def nothing(self, request: Request, caller: Caller) -> Response:
         """What is not there is only told to users."""
-        async with self._visit(request, RACKS):
-            raise HTTPException(404)
-
-    def _visit(self, request: Request, method: str) -> Visit:
-        return self._gate.visit(method, _peer(request), _authorizations(request))
+        del request, caller
+        raise HTTPException(404)
 
     async def _is_user(self, request: Request) -> bool:
         """Whether the caller is known. Raises Unauthenticated when he shows what is wrong."""
-        shown = _authorizations(request)
+        peer, shown = peer_of(request), authorizations_of(request)
         try:
-            await self._gate.identities.identify(_peer(request), shown)
+            await self._gate.identities.identify(peer, shown)
         except Unauthenticated:
             if not any(shown):
                 return False
-        async with self._visit(request, RACKS):
+        async with self._gate.visit(RACKS, peer, shown):
             return True
 
     def _computer(self, request: Request) -> QuantumComputer:
-        alias = request.path_params["alias"].removesuffix(":timeslot")
         try:
-            return self._computers[alias]
-        except KeyError:
-            known = ", ".join(self._computers)
-            what = f"quantum computer {alias} not found: labd serves {known}"
-            raise HTTPException(404, what) from None
-
-
-def _chip(computer: QuantumComputer) -> Chip:
-    return Chip.from_design_record(computer.chip_design_record)
-
-
-def _peer(request: Request) -> str:
-    return "" if request.client is None else request.client.host
-
-
-def _authorizations(request: Request) -> list[str]:
-    return request.headers.getlist("authorization")
-
-
-async def _refusal(request: Request, error: Exception) -> Response:
-    del request
-    assert isinstance(error, Refusal)
-    status = _STATUS.get(type(error), 503)
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    body = {"message": str(error), "error_code": error.error_code}
-    return JSONResponse(body, status, headers)
-
-
-async def _error(request: Request, error: Exception) -> Response:
-    del request
-    assert isinstance(error, HTTPException)
-    return JSONResponse({"message": error.detail}, error.status_code)
+            return computer_of(request, self._laboratory)
+        except NotFound as error:
+            raise HTTPException(404, str(error)) from error
 
 
 def make_app(
-    computers: tuple[QuantumComputer, ...],
-    store: Store,
-    status_of: StatusOf,
-    gate: Gate,
-    metrics: Metrics,
+    laboratory: Laboratory, acceptance: Acceptance, gate: Gate, metrics: Metrics
 ) -> Starlette:
     """The application over the configured quantum computers."""
-    pages = Pages(computers, store, status_of, gate, metrics)
+    pages = Pages(laboratory, gate, metrics)
+    calibrations = CalibrationPages(laboratory)
+    jobs = CircuitJobs(laboratory, acceptance)
+    gates = "/{alias}/api/v1/calibration/{calibration_id}/gates"
     return Starlette(
         routes=[
             Route("/", pages.index),
-            Route("/metrics", pages.metrics),
+            Route("/metrics", Door(gate, METRICS, pages.metrics), methods=["GET"]),
+            *ServerApi(jobs, calibrations, gate).routes(),
             Route("/{alias}/about", pages.about),
             Route("/{alias}/info/client-libraries", pages.client_libraries),
-            Route("/{alias}/api/v1/quantum-architecture", pages.static),
-            Route("/{alias}/api/v1/calibration/{calibration_id}/gates", pages.dynamic),
-            Route("/{path:path}", pages.nothing),
+            Route(
+                "/{alias}/api/v1/quantum-architecture",
+                Door(gate, ARCHITECTURE, pages.static),
+                methods=["GET"],
+            ),
+            Route(gates, Door(gate, GATES, calibrations.gates), methods=["GET"]),
+            *StationApi(jobs, gate).routes(),
+            Route("/{path:path}", Door(gate, RACKS, pages.nothing), methods=_VERBS),
         ],
-        exception_handlers={HTTPException: _error, Refusal: _refusal},
+        exception_handlers={HTTPException: on_http_error, Refusal: on_refusal},
     )

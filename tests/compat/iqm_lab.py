@@ -6,11 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from iqm.pulla.pulla import Pulla
 from iqm.pulse import Circuit, CircuitOperation
+
+if TYPE_CHECKING:  # the later generation has no Pulla
+    from iqm.pulla.pulla import Pulla
 
 PI = math.pi
 

@@ -18,6 +18,7 @@ from labd.desk import Desk
 from labd.foresight import Foresight
 from labd.gate import Gate
 from labd.identity import Identities
+from labd.rpc.acceptance import Acceptance
 from labd.rpc.intake import Intake
 from labd.rpc.laboratory import Laboratory
 from labd.rpc.services import services
@@ -39,7 +40,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[str]]:
     gate = Gate(identities, Connections(time.time_ns), AuditTrail(store.audit, time.time_ns))
     yield {
         f"{service}/{name}"
-        for service, methods in services(laboratory, intake, gate).items()
+        for service, methods in services(laboratory, Acceptance(laboratory, intake), gate).items()
         for name in methods
     }
     intake.close()

@@ -137,9 +137,10 @@ def test_an_instrument_lost_between_jobs_costs_no_job(
 def test_a_rack_that_cannot_be_opened_says_why_and_then_opens(
     simulated: SimRack, tmp_path: Path
 ) -> None:
-    simulated.faults.inject("lo_qb2", "drop", seconds=3.0)
+    simulated.faults.inject("lo_qb2", "drop", seconds=600.0)
     with rack_process(simulated.station_file, tmp_path / "rack") as rack:
         unavailable = rack.receive(Unavailable)
+        simulated.faults.clear("lo_qb2")
         ready = rack.receive(Ready)
 
     assert unavailable.what.startswith("lo_qb2 at TCPIP")

@@ -429,12 +429,11 @@ def test_a_quiet_client_that_pings_is_not_thrown_out(lab: QuickLab) -> None:
 # ---- the process
 
 
-def test_it_serves_soon_and_stays_small(lab: QuickLab) -> None:
+def test_it_stays_small(lab: QuickLab) -> None:
     assert lab.process is not None
     resident = int(Path(f"/proc/{lab.process.pid}/statm").read_text().split()[1])
     resident += int(Path(f"/proc/{lab.child('labd/front')}/statm").read_text().split()[1])
 
-    assert lab.ready_s < 3.0
     assert resident * os.sysconf("SC_PAGE_SIZE") < 160 * 2**20
 
 

@@ -70,7 +70,7 @@ def import_set(
     It is checked, and not activated.
     """
     with target.connected(as_json=as_json) as client:
-        parent_id = None if parent is None else _resolved(client, parent)
+        parent_id = None if parent is None else resolved_set(client, parent)
         made = client.calibration_sets.store(file.read(), parent_id=parent_id, note=note)
         _print(made, target, as_json)
 
@@ -84,7 +84,7 @@ def import_set(
 def export(target: Target, set_id: str, output: Path | None) -> None:
     """The JSON of a set, of the active one if none is named, to standard output or --output."""
     with target.connected() as client:
-        document = client.calibration_bytes(_resolved(client, set_id))
+        document = client.calibration_bytes(resolved_set(client, set_id))
     if output is None:
         click.echo(document.decode())
     else:
@@ -101,7 +101,7 @@ def diff(target: Target, old_id: str, new_id: str, as_json: bool) -> None:
     from labd.cli import facts, tables, tables_lab
 
     with target.connected(as_json=as_json) as client:
-        old, new = _resolved(client, old_id), _resolved(client, new_id)
+        old, new = resolved_set(client, old_id), resolved_set(client, new_id)
         changes = client.calibration_sets.diff(old, new)
     if as_json:
         told: list[facts.Json] = [facts.change_facts(change) for change in changes]
@@ -119,7 +119,7 @@ def diff(target: Target, old_id: str, new_id: str, as_json: bool) -> None:
 def activate(target: Target, set_id: str, note: str, force: bool, as_json: bool) -> None:
     """Make a set the one that clients get as the latest. For admins."""
     with target.connected(as_json=as_json) as client:
-        resolved = _resolved(client, set_id)
+        resolved = resolved_set(client, set_id)
         _print(client.calibration_sets.activate(resolved, note=note, force=force), target, as_json)
 
 
@@ -136,7 +136,8 @@ def rollback(target: Target, note: str, yes: bool, as_json: bool) -> None:
         _print(client.calibration_sets.roll_back(note=note), target, as_json)
 
 
-def _resolved(client: Client, text: str) -> UUID:
+def resolved_set(client: Client, text: str) -> UUID:
+    """The set that the user means: an id, the end of one, or "active"."""
     from uuid import UUID
 
     try:

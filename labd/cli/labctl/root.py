@@ -8,6 +8,7 @@ import click
 
 from labd.cli.labctl import (
     audit,
+    calibrate,
     calibrations,
     completion,
     jobs,
@@ -27,7 +28,7 @@ _SECTIONS: dict[str, tuple[click.Command, ...]] = {
         queue.delete,
     ),
     "The machine": (machine.status, machine.pause, machine.drain, machine.resume, slots.slots),
-    "Calibration": (calibrations.calibrations,),
+    "Calibration": (calibrate.calibrate, calibrate.benchmark, calibrations.calibrations),
     "People": (people.whoami, people.token, limits.limits, people.users, machine.who, audit.audit),
     "This program": (completion.completion,),
 }
