@@ -78,7 +78,7 @@ class CircuitJobs:
     def result(self, job: Job) -> Response:
         """A job's result as it lies on the disk. Raises NotFound while there is none."""
         media_type = JSON if job.job_type is JobType.CIRCUIT else PROTOBUF
-        count = partial(self._laboratory.meters.streamed, "results")
+        count = partial(self.laboratory.meters.streamed, "results")
         try:
             return streamed_file(self._result_path(job), media_type, count)
         except FileNotFoundError:
