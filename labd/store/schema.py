@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 
 from labd.core.jobs import TRANSITIONS, JobState
+from labd.store.schema_steps import KEEPING, LEASES, TELLING, TELLING_TRIGGERS, refuse
 
 # sqlite_utils imports pandas when it is there (QCoDeS brings it), only to add column types that
 # are not used here: half a second and 40 MiB of daemon. None in sys.modules makes that import fail.
@@ -113,27 +114,17 @@ _TABLES_1 = (
 )
 
 
-def _refuse(name: str, before: str, sentence: str, when: str = "") -> str:
-    condition = f"WHEN {when} " if when else ""
-    action = f"SELECT RAISE(ABORT, '{sentence}')"
-    return f"CREATE TRIGGER {name} BEFORE {before} {condition}BEGIN {action}; END"
-
-
 _TRIGGERS_1 = (
-    _refuse(
+    refuse(
         "jobs_transition",
         "UPDATE OF state ON jobs",
         "this change of a job''s state is not allowed",
         f"NOT {_transition_is_allowed()}",
     ),
-    _refuse("job_events_no_update", "UPDATE ON job_events", "job_events is append-only"),
-    _refuse("job_events_no_delete", "DELETE ON job_events", "job_events is append-only"),
-    _refuse(
-        "calibration_no_update", "UPDATE ON calibration_sets", "calibration sets are immutable"
-    ),
-    _refuse(
-        "calibration_no_delete", "DELETE ON calibration_sets", "calibration sets are immutable"
-    ),
+    refuse("job_events_no_update", "UPDATE ON job_events", "job_events is append-only"),
+    refuse("job_events_no_delete", "DELETE ON job_events", "job_events is append-only"),
+    refuse("calibration_no_update", "UPDATE ON calibration_sets", "calibration sets are immutable"),
+    refuse("calibration_no_delete", "DELETE ON calibration_sets", "calibration sets are immutable"),
     """CREATE TRIGGER jobs_inserted AFTER INSERT ON jobs BEGIN
         INSERT INTO job_events (job_id, number, state, at_ns, error)
             VALUES (new.id, 1, new.state, new.created_at_ns, new.error);
@@ -324,27 +315,25 @@ _USES = """n_queued = n_queued {sign} 1,
 _IS_OPEN = "{row}.state IN ('IN_QUEUE', 'EXECUTING')"
 
 _TRIGGERS_2 = (
-    _refuse(
+    refuse(
         "timeslots_no_overlap",
         "INSERT ON timeslots",
         "timeslots overlap",
         f"new.cancelled_at_ns IS NULL AND {_OVERLAP}",
     ),
-    _refuse(
+    refuse(
         "timeslots_no_later_overlap",
         "UPDATE ON timeslots",
         "timeslots overlap",
         f"new.cancelled_at_ns IS NULL AND {_OVERLAP}",
     ),
-    _refuse("audit_no_update", "UPDATE ON audit", "audit is append-only"),
-    _refuse("audit_no_delete", "DELETE ON audit", "audit is append-only"),
-    _refuse(
-        "calibration_no_update", "UPDATE ON calibration_sets", "calibration sets are immutable"
-    ),
-    _refuse(
+    refuse("audit_no_update", "UPDATE ON audit", "audit is append-only"),
+    refuse("audit_no_delete", "DELETE ON audit", "audit is append-only"),
+    refuse("calibration_no_update", "UPDATE ON calibration_sets", "calibration sets are immutable"),
+    refuse(
         "activations_no_update", "UPDATE ON calibration_activations", "activations are append-only"
     ),
-    _refuse(
+    refuse(
         "activations_no_delete", "DELETE ON calibration_activations", "activations are append-only"
     ),
     f"CREATE TRIGGER jobs_used AFTER INSERT ON jobs WHEN {_IS_OPEN.format(row='new')} BEGIN"
@@ -400,69 +389,22 @@ def m002_users_and_order(db: Database) -> None:
         db.conn.execute(statement)
 
 
-# ---- keeping: hashes, space, partial results, pins, retention
-
-_KEEPING_3 = (
-    # NULL: not computed yet (an older labd's job, or a large result that ended just now).
-    "ALTER TABLE jobs ADD COLUMN payload_sha256 BLOB CHECK (length(payload_sha256) = 32)",
-    "ALTER TABLE jobs ADD COLUMN result_sha256 BLOB CHECK (length(result_sha256) = 32)",
-    # What its result will take on the disk, as far as it is known beforehand.
-    "ALTER TABLE jobs ADD COLUMN needed_bytes INTEGER NOT NULL DEFAULT 0 CHECK (needed_bytes >= 0)",
-    # Of a job that did not complete: what was measured until then is kept.
-    "ALTER TABLE jobs ADD COLUMN is_partial INTEGER NOT NULL DEFAULT 0"
-    " CHECK (is_partial IN (0, 1))",
-    # pin_note: set while it is held back from retention.
-    "ALTER TABLE jobs ADD COLUMN pin_note TEXT",
-    "ALTER TABLE jobs ADD COLUMN pinned_by TEXT",
-    # When retention removed its payload and results.
-    "ALTER TABLE jobs ADD COLUMN expired_at_ns INTEGER",
-    # What is wrong with its files, as a check found it.
-    "ALTER TABLE jobs ADD COLUMN damage TEXT",
-    # What lies on the disk of jobs that are over, the oldest first.
-    "CREATE INDEX jobs_kept ON jobs (updated_at_ns, payload_bytes, result_bytes)"
-    " WHERE expired_at_ns IS NULL AND state NOT IN ('IN_QUEUE', 'EXECUTING')",
-    "CREATE INDEX jobs_unhashed ON jobs (seq) WHERE result_sha256 IS NULL AND result_bytes > 0",
-)
-
-
 @_MIGRATIONS()
 def m003_keeping(db: Database) -> None:
     """Hashes of payloads and results, space that jobs need, pins, retention, partial results."""
-    for statement in _KEEPING_3:
+    for statement in KEEPING:
         db.conn.execute(statement)
 
 
-# ---- leases
-
-# One row per quantum computer, the last lease: two holders cannot be written down.
-_LEASES = (
-    """CREATE TABLE leases (
-        qc_id BLOB PRIMARY KEY REFERENCES quantum_computers (id),
-        id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
-        user_id INTEGER NOT NULL REFERENCES users (id),
-        name TEXT NOT NULL,
-        note TEXT NOT NULL,
-        since_ns INTEGER NOT NULL,
-        until_ns INTEGER NOT NULL,
-        CHECK (since_ns < until_ns)
-    ) STRICT, WITHOUT ROWID""",
-    _refuse(
-        "leases_one_holder",
-        "UPDATE ON leases",
-        "the lease before is still held",
-        "new.id <> old.id AND new.since_ns < old.until_ns",
-    ),
-    _refuse(
-        "leases_keep_their_holder",
-        "UPDATE ON leases",
-        "a lease does not change hands",
-        "new.id = old.id AND (new.user_id <> old.user_id OR new.since_ns <> old.since_ns)",
-    ),
-)
+@_MIGRATIONS()
+def m004_telling(db: Database) -> None:
+    """Flight records of jobs that did not complete; how many jobs are in which state."""
+    for statement in (*TELLING, *TELLING_TRIGGERS):
+        db.conn.execute(statement)
 
 
 @_MIGRATIONS()
 def m005_leases(db: Database) -> None:
     """Leases."""
-    for statement in _LEASES:
+    for statement in LEASES:
         db.conn.execute(statement)

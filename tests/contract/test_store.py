@@ -450,6 +450,7 @@ def test_the_database_is_migrated_once(tmp_path: Path) -> None:
         "m001_jobs_and_calibrations",
         "m002_users_and_order",
         "m003_keeping",
+        "m004_telling",
         "m005_leases",
     ]
 
