@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -40,7 +41,8 @@ def hil(
 
     Every instrument is identified; every limit is walked, and nothing is driven beyond one; pulses
     are played through the probe lines and the loop-back cables of the wiring file; all is left
-    safe. No labd may serve the same instruments meanwhile. Exit status 1: something is wrong.
+    safe, also when this is interrupted. No labd may serve the same instruments meanwhile. Exit
+    status 1: something is wrong.
     """
     from labd.children import ChildFailed
     from labd.hil.card import Check, json_of, junit_of, text_of
@@ -51,6 +53,8 @@ def hil(
         if sys.stderr.isatty():
             click.echo(f"{check.verdict}: {check.area} {check.subject}", err=True)
 
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     outs = [path.resolve() if path else None for path in (json_out, junit_out)]
     station = station.resolve()
     with (
@@ -77,3 +81,8 @@ def hil(
             path.write_text(content, encoding="utf-8")
     click.echo(json_of(card) if as_json else text_of(card), nl=as_json)
     sys.exit(0 if card.is_good else 1)
+
+
+def _end(number: int, _: object) -> None:
+    """Leave as after Ctrl-C: what was opened is made safe and closed on the way."""
+    sys.exit(128 + number)

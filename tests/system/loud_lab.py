@@ -36,6 +36,16 @@ TOLERANCE = 1e-6
 LOOK_EVERY_S = 0.004
 
 
+def outputs_of(rack: SimulatedRack) -> dict[str, float | bool]:
+    """What comes out of a rack's instruments now, by parameter."""
+    now: dict[str, float | bool] = {}
+    for name, server in rack.servers.items():
+        with server.instrument.room:
+            ours = server.instrument.outputs()
+        now |= {f"{name}.{path}": value for path, value in ours.items()}
+    return now
+
+
 class LoudLab(QuickLab):
     RACK_MODULE = "loud_rack"
 
@@ -63,12 +73,7 @@ class LoudLab(QuickLab):
 
     def outputs(self) -> dict[str, float | bool]:
         """What comes out now, by parameter."""
-        now: dict[str, float | bool] = {}
-        for name, server in self.rack.servers.items():
-            with server.instrument.room:
-                ours = server.instrument.outputs()
-            now |= {f"{name}.{path}": value for path, value in ours.items()}
-        return now
+        return outputs_of(self.rack)
 
     def unsafe(self) -> dict[str, float | bool]:
         """Outputs that are not at their safe values now."""
