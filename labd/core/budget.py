@@ -30,6 +30,18 @@ BYTES_PER_SAMPLE: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Care:
+    """How a station's jobs are looked after.
+
+    patience_s: comes to every limit of a budget. retries_once: a job whose first attempt ended
+    through no fault of its own gets a second one.
+    """
+
+    patience_s: float = 60.0
+    retries_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """total_s: for the whole job from its start. step_s: until the next sign of progress."""
 
@@ -95,3 +107,44 @@ def upload_bytes_of(program: RigProgram) -> int:
 
 def _upload_s(work: Work) -> float:
     return work.upload_bytes / UPLOAD_BYTES_PER_S
+
+
+class BudgetClock:
+    """A job's time against its budget. Instants are seconds of one clock."""
+
+    def __init__(self, payload_bytes: int, patience_s: float, now_s: float) -> None:
+        """The job begins now."""
+        self._patience_s = patience_s
+        self._began_s = self._stepped_s = now_s
+        self._preparing = preparing(payload_bytes)
+        self._budget = self._preparing
+
+    @property
+    def _total_s(self) -> float:
+        return self._patience_s + self._budget.total_s
+
+    @property
+    def _step_s(self) -> float:
+        return self._patience_s + self._budget.step_s
+
+    @property
+    def due_s(self) -> float:
+        """When the job is to be given up."""
+        return min(self._began_s + self._total_s, self._stepped_s + self._step_s)
+
+    def grant(self, needed: Budget, now_s: float) -> None:
+        """It has come so far, and needs so much."""
+        self._budget = Budget(self._preparing.total_s + needed.total_s, needed.step_s)
+        self._stepped_s = now_s
+
+    def progress(self, now_s: float) -> None:
+        """It goes on."""
+        self._stepped_s = now_s
+
+    def sentence(self, now_s: float) -> str:
+        """Budget and elapsed time, for the job's owner."""
+        elapsed_s, silent_s = now_s - self._began_s, now_s - self._stepped_s
+        return (
+            f"its time budget is over: {silent_s:.0f} s without progress of {self._step_s:.0f} s"
+            f" allowed, {elapsed_s:.0f} s in all of {self._total_s:.0f} s allowed"
+        )

@@ -165,6 +165,11 @@ class HealthBook:
         """The instant before which the rack is not to be opened; 0: at once."""
         return max((one.retry_ns or 0 for one in self.conditions), default=0)
 
+    @property
+    def states(self) -> tuple[Health, ...]:
+        """Of all of them."""
+        return tuple(one.health for one in self.conditions)
+
     def use(self, names: Iterable[str]) -> None:
         """These are the station's instruments from now on; those that stay keep their history."""
         self._conditions = {name: self._of(name) for name in names}
@@ -198,6 +203,21 @@ class HealthBook:
 
     def _of(self, name: str) -> Condition:
         return self._conditions.get(name) or Condition(name)
+
+
+def retry_sentence(conditions: Iterable[Condition], now_ns: int) -> str:
+    """What is wrong with those that are not usable, and when they are tried again."""
+    return "; ".join(
+        f"{one.what} ({one.health}, tried again {retry_text(one.retry_ns, now_ns)})"
+        for one in conditions
+        if not one.health.is_usable
+    )
+
+
+def retry_text(retry_ns: int | None, now_ns: int) -> str:
+    """When something is tried again: now, or in so many seconds."""
+    left_s = 0.0 if retry_ns is None else (retry_ns - now_ns) / S_NS
+    return "now" if left_s < 1.0 else f"in {left_s:.0f} s"
 
 
 def seconds_text(seconds: float) -> str:
