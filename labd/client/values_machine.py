@@ -28,11 +28,28 @@ class Timeslot:
 
 
 @dataclass(frozen=True, slots=True)
+class InstrumentHealth:
+    """How an instrument is. state: OK, SLOW, FAULTED, QUARANTINED or OFFLINE; what: why not OK.
+
+    since: None while it was not opened yet. retry_at: when it is tried again, where it is not used.
+    answer_s: the last answer's time; None before the first.
+    """
+
+    instrument: str
+    state: str
+    since: datetime | None
+    what: str
+    retry_at: datetime | None
+    answer_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """A quantum computer as it stands. rack_state: starting, ready, unavailable or dead.
 
     note, changed_by, changed_at: of the last change of its mode. rack_what: why the rack is not
-    ready. running_job: None while none runs, or one that the caller may not see.
+    ready. running_job: None while none runs, or one that the caller may not see. instruments: in
+    the order of the station file.
     """
 
     alias: str
@@ -48,6 +65,7 @@ class Machine:
     current_timeslot: Timeslot | None
     next_timeslot: Timeslot | None
     calibration_set_id: UUID | None
+    instruments: tuple[InstrumentHealth, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +152,20 @@ def machine_of(message: lab.Machine) -> Machine:
         calibration_set_id=uuid_of(message.calibration_set_id)
         if has("calibration_set_id")
         else None,
+        instruments=tuple(health_of(each) for each in message.instruments),
+    )
+
+
+def health_of(message: lab.InstrumentHealth) -> InstrumentHealth:
+    """The frozen value of an instrument's health."""
+    has = message.HasField
+    return InstrumentHealth(
+        instrument=message.instrument,
+        state=message.state,
+        since=instant_of(message.since) if has("since") else None,
+        what=message.what,
+        retry_at=instant_of(message.retry_at) if has("retry_at") else None,
+        answer_s=message.answer_s or None,
     )
 
 
