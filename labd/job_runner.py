@@ -79,7 +79,7 @@ class JobRunner:
         self._work.wake()
 
     async def stopped(self) -> None:
-        """Wait until nothing is left to be recorded."""
+        """Wait until nobody waits for a second attempt any more."""
         if self._waiting is not None:
             await self._waiting
 
@@ -173,6 +173,7 @@ class JobRunner:
                     running = self.running
                     if running is not None and running.is_waiting and running.ending is None:
                         running.begin()
+                        await self.stopped()  # a watch has one waiter
                         await self._attempt(process, running)
                         continue
                     if running is None:
