@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,6 @@ from quick_lab import QuickLab, lookup
 
 from labd.wire import iqm_server_pb2 as iqm
 from labd.wire import lab_pb2
-
-LAST_KEY = 'calibration_set = "star5/calibration-set.json"'
 
 
 @pytest.fixture
@@ -27,7 +26,11 @@ def lab(tmp_path: Path) -> Iterator[QuickLab]:
 
 
 def started(lab: QuickLab, *keys: str) -> QuickLab:
-    lab.edit(LAST_KEY, "\n".join([LAST_KEY, *keys]))
+    text = lab.config.read_text()
+    for line in keys:
+        name = line.partition(" ")[0]
+        text = re.sub(rf"^{name} = .*$", line, text, flags=re.MULTILINE)
+    lab.config.write_text(text)
     return lab.start()
 
 
