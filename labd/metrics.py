@@ -26,11 +26,12 @@ from prometheus_client.core import (
 import labd
 from labd.config import QuantumComputer
 from labd.core.flight import BOUNDS_S, Traffic, traffic
+from labd.core.health import Health
 from labd.core.jobs import JobState
 from labd.core.openings import Mode
 from labd.meters import Meters
+from labd.rack_status import RackState, RackStatus
 from labd.store.vitals import StoreVitals, Vitals
-from labd.supervisor import RackState, RackStatus
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -179,10 +180,19 @@ def _instrument_families(computers: Sequence[QuantumComputer], sight: Sight) -> 
     errors = CounterMetricFamily(
         "labd_instrument_errors", "Messages that ended in an error of VISA.", labels=labels
     )
+    health = _gauge("labd_instrument_health", "1 for the state it is in.", *labels, "state")
+    faults = _gauge(
+        "labd_instrument_recent_faults", "Since a job went well or it was well for long.", *labels
+    )
     for computer in computers:
         rack = sight.racks[computer.alias]
-        for name in computer.station:
-            up.add_metric([computer.alias, name], float(rack.status.state is RackState.READY))
+        for one_of in rack.status.health:
+            is_up = rack.status.state is RackState.READY and one_of.health.is_usable
+            labelled = [computer.alias, one_of.instrument]
+            up.add_metric(labelled, float(is_up))
+            faults.add_metric(labelled, one_of.n_faults)
+            for state in Health:
+                health.add_metric([*labelled, state.value], float(state is one_of.health))
         for one in traffic(rack.flight()):
             labelled = [computer.alias, one.instrument]
             answers.add_metric(labelled, _buckets(one), one.answer_s)
@@ -190,7 +200,7 @@ def _instrument_families(computers: Sequence[QuantumComputer], sight: Sight) -> 
             moved.add_metric([*labelled, "sent"], one.sent_bytes)
             moved.add_metric([*labelled, "received"], one.received_bytes)
             errors.add_metric(labelled, one.n_errors)
-    yield from (up, answers, sent, moved, errors)
+    yield from (up, health, faults, answers, sent, moved, errors)
 
 
 def _buckets(one: Traffic) -> list[tuple[str, float]]:

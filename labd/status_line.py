@@ -7,24 +7,32 @@ from collections.abc import Callable, Sequence
 
 from labd import sdnotify
 from labd.config import QuantumComputer
+from labd.core.health import Health
 from labd.core.openings import Mode
+from labd.rack_status import RackState, RackStatus
 from labd.store.queue import Queue
-from labd.supervisor import RackState, RackStatus
 
 PERIOD_S = 1.0
 MAX_WHAT = 200
 """Characters of why a rack is not ready."""
+
+MOST_UNWELL = 3
+"""Instruments that are not OK and are named."""
 
 Computers = Callable[[], Sequence[QuantumComputer]]
 StatusOf = Callable[[QuantumComputer], RackStatus]
 
 
 def computer_part(computer: QuantumComputer, rack: RackStatus, queue: Queue) -> str:
-    """``star5 ready, 3 queued, running 0198…``."""
+    """``star5 ready, awg1 SLOW, 3 queued, running 0198…``."""
     machine, running = queue.machine(computer.id), queue.running_job(computer.id)
     part = f"{computer.alias} {rack.state.value}"
     if rack.state is not RackState.READY and rack.what:
         part += f" ({rack.what[:MAX_WHAT]})"
+    unwell = [f"{one.instrument} {one.health}" for one in rack.health if one.health != Health.OK]
+    if unwell:
+        more = f" and {len(unwell) - MOST_UNWELL} more" if len(unwell) > MOST_UNWELL else ""
+        part += f", {', '.join(unwell[:MOST_UNWELL])}{more}"
     part += f", {machine.n_queued} queued"
     if running is not None:
         part += f", running {running}"

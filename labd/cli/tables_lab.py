@@ -30,6 +30,7 @@ from labd.client import (
 
 _MODE_STYLES = {Mode.RUNNING: "green", Mode.PAUSED: "yellow", Mode.DRAINING: "yellow"}
 _RACK_STYLES = {"ready": "green", "starting": "yellow", "unavailable": "red", "dead": "red"}
+_HEALTH_STYLES = {"OK": "green", "SLOW": "yellow"}
 _NAME = 12
 _ORIGIN = 20
 _N_ID_SHOWN = 8
@@ -55,6 +56,24 @@ def machine_table(machine: Machine, zone: tzinfo) -> Table:
             ("calibration", str(machine.calibration_set_id or "")),
         ]
     )
+
+
+def instruments_table(machine: Machine, zone: tzinfo) -> Table:
+    """One line an instrument."""
+    table = plain_table("instrument", "state", "since", "answers in", "next try", "what")
+    table.columns[3].justify = "right"
+    _fold_last(table)
+    for each in machine.instruments:
+        answer = "" if each.answer_s is None else f"{1000 * each.answer_s:.0f} ms"
+        table.add_row(
+            cut(each.instrument, 18),
+            Text(each.state, style=_HEALTH_STYLES.get(each.state, "red")),
+            "" if each.since is None else short_instant(each.since, zone),
+            answer,
+            "" if each.retry_at is None else short_instant(each.retry_at, zone),
+            Text(each.what),
+        )
+    return table
 
 
 def connections_table(connections: Sequence[Connection], zone: tzinfo) -> Table:

@@ -45,12 +45,28 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class InstrumentHealth:
+    """How an instrument is. state: OK, SLOW, FAULTED, QUARANTINED or OFFLINE; what: why not OK.
+
+    since: None while it was not opened yet. retry_at: when it is tried again, where it is not used.
+    answer_s: the last answer's time; None before the first.
+    """
+
+    instrument: str
+    state: str
+    since: datetime | None
+    what: str
+    retry_at: datetime | None
+    answer_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """A quantum computer as it stands. rack_state: starting, ready, unavailable or dead.
 
     note, changed_by, changed_at: of the last change of its mode. rack_what: why the rack is not
     ready. running_job: None while none runs, or one that the caller may not see. lease: held
-    now.
+    now. instruments: in the order of the station file.
     """
 
     alias: str
@@ -67,6 +83,7 @@ class Machine:
     next_timeslot: Timeslot | None
     calibration_set_id: UUID | None
     lease: Lease | None
+    instruments: tuple[InstrumentHealth, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +185,20 @@ def machine_of(message: lab.Machine) -> Machine:
         if has("calibration_set_id")
         else None,
         lease=lease_of(message.lease) if has("lease") else None,
+        instruments=tuple(health_of(each) for each in message.instruments),
+    )
+
+
+def health_of(message: lab.InstrumentHealth) -> InstrumentHealth:
+    """The frozen value of an instrument's health."""
+    has = message.HasField
+    return InstrumentHealth(
+        instrument=message.instrument,
+        state=message.state,
+        since=instant_of(message.since) if has("since") else None,
+        what=message.what,
+        retry_at=instant_of(message.retry_at) if has("retry_at") else None,
+        answer_s=message.answer_s or None,
     )
 
 

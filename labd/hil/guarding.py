@@ -22,7 +22,7 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from labd.guard.hand import Outcome
-from labd.guard.plan import PATIENCE_S, Plan, longest_ramp_s, pack_plan
+from labd.guard.plan import PATIENCE_S, Plan, Unsafe, longest_ramp_s, pack_plan
 
 BEAT_S: Final = 0.5
 EXTRA_PATIENCE_S: Final = 5.0
@@ -99,7 +99,7 @@ class _Line(threading.Thread):
         try:
             return self._answers.get(timeout=patience_s)
         except Empty:
-            return Outcome(("the guard does not answer",), 0, patience_s)
+            return Outcome((Unsafe("", "the guard does not answer", False),), 0, patience_s)
 
     def run(self) -> None:
         due, buffer = time.monotonic(), b""
@@ -117,10 +117,11 @@ class _Line(threading.Thread):
                         if line.startswith(b"{"):
                             self._answers.put(_outcome(line))
                     continue
-            self._answers.put(Outcome(("the guard is gone",), 0, 0.0))
+            self._answers.put(Outcome((Unsafe("", "the guard is gone", False),), 0, 0.0))
             return
 
 
 def _outcome(line: bytes) -> Outcome:
     told = json.loads(line)
-    return Outcome(tuple(told["problems"]), told["n_outputs"], told["took_s"])
+    problems = tuple(Unsafe(*each) for each in told["problems"])
+    return Outcome(problems, told["n_outputs"], told["took_s"])

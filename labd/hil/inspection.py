@@ -104,8 +104,9 @@ def _all_checks(files: RackFiles, guarding: Guarding) -> Iterator[Check]:
         return
     except StationUnavailable as error:
         yield from _identity_checks(described.wiring, error.identities, 0.0)
-        for name, fault in zip(error.names, error.faults, strict=True):
-            yield Check(Area.IDENTITY, name, Verdict.FAILED, fault, time.monotonic() - started)
+        for fault in error.faults:
+            took_s = time.monotonic() - started
+            yield Check(Area.IDENTITY, fault.instrument, Verdict.FAILED, str(fault), took_s)
         yield from _skipped(Area.RACK, "not all instruments open, so nothing is driven")
         return
     yield from _open_checks(files.name, station, described, guarding, time.monotonic() - started)
@@ -133,7 +134,7 @@ def _open_checks(
 def _guard_check(outcome: Outcome) -> Check:
     """What the guard has done, by its own connections."""
     if outcome.problems:
-        what = "; ".join(outcome.problems)
+        what = "; ".join(map(str, outcome.problems))
         return Check(Area.SAFE, "guard", Verdict.FAILED, what, outcome.took_s)
     told = f"{outcome.n_outputs} outputs are safe"
     return Check(Area.SAFE, "guard", Verdict.PASSED, told, outcome.took_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from labd.audit_trail import entry
 from labd.config import QuantumComputer
 from labd.core.audit import Action
+from labd.core.health import Condition
 from labd.core.openings import Mode
 from labd.identity import Caller
 from labd.rpc import convert
@@ -70,6 +71,7 @@ class LabMachine:
             rack_state=rack.state.value,
             rack_what=rack.what,
             n_queued=record.n_queued,
+            instruments=[_health_message(each) for each in rack.health],
         )
         if record.since_ns is not None:
             message.changed_at.CopyFrom(convert.timestamp(record.since_ns))
@@ -88,3 +90,14 @@ class LabMachine:
         if active is not None:
             message.calibration_set_id.CopyFrom(convert.uuid_message(active.id))
         return message
+
+
+def _health_message(one: Condition) -> lab_pb2.InstrumentHealth:
+    message = lab_pb2.InstrumentHealth(
+        instrument=one.instrument, state=one.health.value, what=one.what, answer_s=one.answer_s or 0
+    )
+    if one.since_ns:
+        message.since.CopyFrom(convert.timestamp(one.since_ns))
+    if one.retry_ns is not None:
+        message.retry_at.CopyFrom(convert.timestamp(one.retry_ns))
+    return message

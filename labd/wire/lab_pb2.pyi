@@ -344,7 +344,7 @@ class MachineRequest(_message.Message):
     def __init__(self, alias: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
 
 class Machine(_message.Message):
-    __slots__ = ("quantum_computer", "mode", "note", "changed_by", "changed_at", "rack_state", "rack_what", "n_queued", "running_job", "current_timeslot", "next_timeslot", "calibration_set_id", "lease")
+    __slots__ = ("quantum_computer", "mode", "note", "changed_by", "changed_at", "rack_state", "rack_what", "n_queued", "running_job", "current_timeslot", "next_timeslot", "calibration_set_id", "lease", "instruments")
     QUANTUM_COMPUTER_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
@@ -358,6 +358,7 @@ class Machine(_message.Message):
     NEXT_TIMESLOT_FIELD_NUMBER: _ClassVar[int]
     CALIBRATION_SET_ID_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
+    INSTRUMENTS_FIELD_NUMBER: _ClassVar[int]
     quantum_computer: _iqm_server_pb2.QuantumComputerV1
     mode: MachineMode
     note: str
@@ -371,7 +372,24 @@ class Machine(_message.Message):
     next_timeslot: Timeslot
     calibration_set_id: _iqm_server_pb2.Uuid
     lease: Lease
-    def __init__(self, quantum_computer: _Optional[_Union[_iqm_server_pb2.QuantumComputerV1, _Mapping]] = ..., mode: _Optional[_Union[MachineMode, str]] = ..., note: _Optional[str] = ..., changed_by: _Optional[str] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rack_state: _Optional[str] = ..., rack_what: _Optional[str] = ..., n_queued: _Optional[int] = ..., running_job: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ..., current_timeslot: _Optional[_Union[Timeslot, _Mapping]] = ..., next_timeslot: _Optional[_Union[Timeslot, _Mapping]] = ..., calibration_set_id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ..., lease: _Optional[_Union[Lease, _Mapping]] = ...) -> None: ...
+    instruments: _containers.RepeatedCompositeFieldContainer[InstrumentHealth]
+    def __init__(self, quantum_computer: _Optional[_Union[_iqm_server_pb2.QuantumComputerV1, _Mapping]] = ..., mode: _Optional[_Union[MachineMode, str]] = ..., note: _Optional[str] = ..., changed_by: _Optional[str] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rack_state: _Optional[str] = ..., rack_what: _Optional[str] = ..., n_queued: _Optional[int] = ..., running_job: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ..., current_timeslot: _Optional[_Union[Timeslot, _Mapping]] = ..., next_timeslot: _Optional[_Union[Timeslot, _Mapping]] = ..., calibration_set_id: _Optional[_Union[_iqm_server_pb2.Uuid, _Mapping]] = ..., lease: _Optional[_Union[Lease, _Mapping]] = ..., instruments: _Optional[_Iterable[_Union[InstrumentHealth, _Mapping]]] = ...) -> None: ...
+
+class InstrumentHealth(_message.Message):
+    __slots__ = ("instrument", "state", "since", "what", "retry_at", "answer_s")
+    INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AT_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_S_FIELD_NUMBER: _ClassVar[int]
+    instrument: str
+    state: str
+    since: _timestamp_pb2.Timestamp
+    what: str
+    retry_at: _timestamp_pb2.Timestamp
+    answer_s: float
+    def __init__(self, instrument: _Optional[str] = ..., state: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., what: _Optional[str] = ..., retry_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., answer_s: _Optional[float] = ...) -> None: ...
 
 class Connection(_message.Message):
     __slots__ = ("user", "credential", "origin", "since", "last_call_at", "last_call", "n_calls")

@@ -2,6 +2,8 @@
 
 The payload is a captured sweep; JSON after ``quick:`` in its queue name says what to do:
 {"do": "complete" | "fail" | "die" | "deaf" | "unavailable" | "measure", "bytes": n, "s": seconds}.
+"crash" ends it by {"signal": n}, "leave" by _exit; "stall" answers pings and does nothing; "fault"
+is an instrument's, in every attempt; "fault once" and "crash once" complete in the second one.
 "measure" writes a real result of zeros block by block; {"blocks": n, "then": "wait" | "die" |
 "fail" | "finish"} says how many of ten it writes before it waits for a cancel, dies, fails or
 finishes.
@@ -33,6 +35,7 @@ class QuickRack:
         self._connection = connection
         self._reader = rack.MessageReader()
         self._inbox: list[rack.Message] = []
+        self._is_released = False
 
     def say(self, message: rack.FromRack) -> None:
         self._connection.sendall(rack.pack_message(message))
@@ -57,6 +60,9 @@ class QuickRack:
             match self.next(None):
                 case rack.Run() as order:
                     self.run(order)
+                case rack.Granted() if self._is_released:
+                    self._is_released = False
+                    self.say(rack.Ready((rack.Instrument("awg1", "quick", "1", "1"),)))
                 case rack.Shutdown():
                     self.say(rack.Stopped())
                     return
@@ -75,6 +81,35 @@ class QuickRack:
             case "fail":
                 self.say(rack.Failed(order.job_id, "awg1, while playing: it caught fire"))
                 return
+            case "crash":
+                os.kill(os.getpid(), wish["signal"])
+            case "leave":
+                os._exit(3)
+            case "stall":
+                self.say(rack.Budgeted(order.job_id, 0.0, 0.0))
+                while not isinstance(self.next(None), rack.Shutdown):
+                    pass
+            case "fault once" if not Path("faulted-once").exists():
+                Path("faulted-once").touch()
+                Path(order.result_path + ".part").write_bytes(b"of the first attempt")
+                what = "awg1, while playing: it is mute"
+                self.say(rack.Faulted("awg1", what))
+                self.say(rack.Unavailable(what))
+                self.say(rack.Failed(order.job_id, what, "awg1"))
+                self.say(rack.Released())
+                self._is_released = True
+                return
+            case "fault":
+                what = "awg1, while playing: it is mute"
+                self.say(rack.Faulted("awg1", what))
+                self.say(rack.Unavailable(what))
+                self.say(rack.Failed(order.job_id, what, "awg1"))
+                self.say(rack.Released())
+                self._is_released = True
+                return
+            case "crash once" if not Path("crashed-once").exists():
+                Path("crashed-once").touch()
+                os.kill(os.getpid(), signal.SIGSEGV)
             case "deaf":
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 time.sleep(3600)
@@ -143,7 +178,7 @@ class QuickRack:
         return False
 
 
-DEFAULT = {"do": "complete", "bytes": 0, "s": 0.0, "blocks": 0, "then": "finish"}
+DEFAULT = {"do": "complete", "bytes": 0, "s": 0.0, "blocks": 0, "then": "finish", "signal": 11}
 
 
 def rows_of(payload: bytes) -> bytes:

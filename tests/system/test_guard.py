@@ -185,7 +185,10 @@ def test_outputs_are_safe_after_the_end_of_a_real_rack_and_the_next_job_passes(
         took_s = watch.safe_after_s(SAFE_WITHIN_S)
 
     assert took_s < SAFE_WITHIN_S, watch.last_unsafe
-    assert real_lab.wait_for(job).status == iqm.INTERRUPTED
+    ended = real_lab.wait_for(job)
+    assert ended.status == iqm.FAILED
+    assert "SIGSEGV" in ended.error
+    assert "the last message, to " in ended.error or "asked" in ended.error
     again = real_lab.submit(payload("bell", repeats=100))
     assert real_lab.wait_for(again).status == iqm.COMPLETED
 

@@ -20,7 +20,10 @@ _note_argument = click.argument("note")
 @json_option
 @click.pass_obj
 def status(target: Target, of_all: bool, as_json: bool) -> None:
-    """How the quantum computer stands: mode, rack, queue, running job, timeslots, calibration."""
+    """How the quantum computer stands: mode, rack, queue, running job, timeslots, calibration.
+
+    Below, how each instrument is: OK, SLOW, FAULTED, QUARANTINED or OFFLINE, and why.
+    """
     from labd.cli import facts, tables, tables_lab
 
     with target.connected(as_json=as_json) as client:
@@ -29,7 +32,10 @@ def status(target: Target, of_all: bool, as_json: bool) -> None:
     if as_json:
         echo_json({"quantum_computers": facts.listed(machines)})
     else:
-        tables.show(*(tables_lab.machine_table(machine, target.zone) for machine in machines))
+        for machine in machines:
+            tables.show(tables_lab.machine_table(machine, target.zone))
+            if machine.instruments:
+                tables.show(tables_lab.instruments_table(machine, target.zone))
 
 
 @click.command(short_help="Start no jobs until `labctl resume`.")

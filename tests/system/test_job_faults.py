@@ -1,0 +1,172 @@
+"""Jobs whose rack crashes, hangs or faults: how they end, and that the next one passes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from quick_lab import QuickLab, lookup
+
+from labd.wire import iqm_server_pb2 as iqm
+from labd.wire import lab_pb2
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[QuickLab]:
+    with_keys = QuickLab(tmp_path)
+    try:
+        yield with_keys
+    finally:
+        with_keys.__exit__(None, None, None)
+
+
+def started(lab: QuickLab, *keys: str) -> QuickLab:
+    text = lab.config.read_text()
+    for line in keys:
+        name = line.partition(" ")[0]
+        text = re.sub(rf"^{name} = .*$", line, text, flags=re.MULTILINE)
+    lab.config.write_text(text)
+    return lab.start()
+
+
+def instruments(lab: QuickLab) -> dict[str, str]:
+    machine = lab.lab.GetMachine(lab_pb2.MachineRequest(alias="star5"))
+    return {one.instrument: one.state for one in machine.instruments}
+
+
+def reasons(lab: QuickLab, job: iqm.JobV1) -> list[str]:
+    details = lab.lab.GetJobDetails(lookup(job))
+    return [each.error for each in details.events if each.error]
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGABRT])
+def test_a_crash_fails_the_job_and_the_next_one_passes(lab: QuickLab, number: int) -> None:
+    started(lab)
+
+    crashed = lab.wait_for(lab.submit(do="crash", signal=number))
+
+    assert crashed.status == iqm.FAILED
+    assert signal.Signals(number).name in crashed.error
+    assert "nothing was said to an instrument in this job" in crashed.error
+    assert lab.wait_for(lab.submit()).status == iqm.COMPLETED
+
+
+def test_a_process_that_leaves_by_itself_fails_the_job(lab: QuickLab) -> None:
+    started(lab)
+
+    left = lab.wait_for(lab.submit(do="leave"))
+
+    assert left.status == iqm.FAILED
+    assert "exit status 3" in left.error
+    assert lab.wait_for(lab.submit()).status == iqm.COMPLETED
+
+
+def test_a_process_that_somebody_kills_interrupts_the_job(lab: QuickLab) -> None:
+    started(lab)
+    job = lab.submit(s=60.0)
+    lab.wait_for(job, iqm.EXECUTING)
+
+    os.kill(lab.child("quick_rack"), signal.SIGKILL)
+
+    assert lab.wait_for(job).status == iqm.INTERRUPTED
+    assert lab.wait_for(lab.submit()).status == iqm.COMPLETED
+
+
+def test_a_job_beyond_its_budget_fails_with_budget_and_time(lab: QuickLab) -> None:
+    started(lab, "job_patience_s = 1.0")
+
+    stalled = lab.wait_for(lab.submit(do="stall"))
+
+    assert stalled.status == iqm.FAILED
+    assert "its time budget is over" in stalled.error
+    assert "of 1 s allowed" in stalled.error
+    assert stalled.error.endswith("the rack process was killed")
+    assert lab.wait_for(lab.submit()).status == iqm.COMPLETED
+
+
+def test_a_job_that_goes_on_is_left_alone_however_long_it_takes(lab: QuickLab) -> None:
+    started(lab, "job_patience_s = 2.0")
+
+    # Ten signs of progress; the budget before the first is the payload's and the patience.
+    assert lab.wait_for(lab.submit(s=1.5)).status == iqm.COMPLETED
+
+
+def test_a_process_that_answers_no_pings_fails_the_job(lab: QuickLab) -> None:
+    lab.surroundings["QUICK_PING_S"] = "0.3"
+    started(lab)
+
+    hung = lab.wait_for(lab.submit(do="deaf"))
+
+    assert hung.status == iqm.FAILED
+    assert "gave no sign of life" in hung.error
+
+
+def test_an_instruments_fault_is_seen_in_its_health_and_forgiven_by_a_good_job(
+    lab: QuickLab,
+) -> None:
+    started(lab)
+
+    faulted = lab.wait_for(lab.submit(do="fault"))
+    again = lab.wait_for(lab.submit(do="fault"))
+    waiting = instruments(lab)
+    good = lab.wait_for(lab.submit())
+
+    assert (faulted.status, again.status) == (iqm.FAILED, iqm.FAILED)
+    assert faulted.error == "awg1, while playing: it is mute"
+    assert waiting["awg1"] in ("QUARANTINED", "OK")
+    assert good.status == iqm.COMPLETED
+    assert set(instruments(lab).values()) == {"OK"}
+    assert len(instruments(lab)) == 18
+
+
+@pytest.mark.parametrize("do", ["fault once", "crash once"])
+def test_a_station_may_have_a_job_executed_once_more(lab: QuickLab, do: str) -> None:
+    started(lab, "retry_once = true")
+
+    job = lab.submit(do=do)
+    ended = lab.wait_for(job)
+
+    assert ended.status == iqm.COMPLETED
+    assert lab.started() == [str_id(job)] * 2
+    assert lab.result(job).endswith(f"result of {str_id(job)}".encode())
+    said = reasons(lab, job)
+    assert len(said) == 1
+    assert said[0].startswith("attempt 1 of 2: ")
+
+
+def test_without_the_key_no_job_is_executed_twice(lab: QuickLab) -> None:
+    started(lab)
+
+    job = lab.submit(do="fault once")
+
+    assert lab.wait_for(job).status == iqm.FAILED
+    assert lab.started() == [str_id(job)]
+
+
+def test_a_second_fault_is_the_end_and_both_are_told(lab: QuickLab) -> None:
+    started(lab, "retry_once = true")
+
+    job = lab.submit(do="fault")
+    ended = lab.wait_for(job)
+
+    assert ended.status == iqm.FAILED
+    assert "(second attempt; the first: awg1, while playing: it is mute)" in ended.error
+    assert lab.started() == [str_id(job)] * 2
+
+
+def test_what_is_the_jobs_own_fault_is_not_tried_again(lab: QuickLab) -> None:
+    started(lab, "retry_once = true")
+
+    job = lab.submit(do="fail")
+
+    assert lab.wait_for(job).status == iqm.FAILED
+    assert lab.started() == [str_id(job)]
+
+
+def str_id(job: iqm.JobV1) -> str:
+    return str(UUID(bytes=job.id.raw))
