@@ -123,5 +123,5 @@ class _Line(threading.Thread):
 
 def _outcome(line: bytes) -> Outcome:
     told = json.loads(line)
-    problems = tuple(Unsafe(*each) for each in told["problems"])
+    problems = tuple(Unsafe(**each) for each in told["unsafe"])
     return Outcome(problems, told["n_outputs"], told["took_s"])

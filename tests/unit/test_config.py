@@ -76,7 +76,7 @@ def test_the_shipped_file_shows_every_key_with_its_default(folder: Path) -> None
     }
     assert set(computer) == {
         *("id", "display_name", "station", "wiring", "chip_design_record", "calibration_set"),
-        "timeslots",
+        *("timeslots", "job_patience_s", "rack_memory_bytes", "retry_once"),
     }
 
 
