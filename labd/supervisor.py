@@ -29,9 +29,10 @@ from labd.core.openings import S_NS, TimeslotRules
 from labd.desk import Desk
 from labd.guard.plan import Plan
 from labd.guard_process import Guard
+from labd.left_behind import RACK_NOTE, RACK_PATIENCE_S, end_leftover
 from labd.pulse import Pulse
 from labd.rack import messages as rack
-from labd.rack_process import PID_FILE, RackCommand, RackProcess, end_leftover
+from labd.rack_process import RackCommand, RackProcess
 from labd.store.jobs import Ending
 from labd.store.timeslots import Decision
 
@@ -42,6 +43,7 @@ HURRY_PATIENCE_S = 0.5
 STOP_LIMIT_S = 60.0
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 30.0
+SAFE_RETRY_S = 0.5
 HEALTHY_S = 30.0
 """A process that lived so long earns its successor a start without delay."""
 STORAGE_RETRY_S = 1.0
@@ -184,8 +186,8 @@ class Supervisor:
     # ---- the process
 
     async def _keep(self) -> None:
-        note = self._command.directory / PID_FILE
-        if await asyncio.to_thread(end_leftover, note):
+        note = self._command.directory / RACK_NOTE
+        if await asyncio.to_thread(end_leftover, note, RACK_PATIENCE_S):
             _log.warning("rack %s: killed a process of an earlier labd", self._command.name)
         backoff_s = FIRST_BACKOFF_S
         while not self._stopping.is_set():
@@ -202,9 +204,19 @@ class Supervisor:
             _log.error("rack %s: %s", self._command.name, why)
             if time.monotonic() - started > HEALTHY_S:
                 backoff_s = FIRST_BACKOFF_S
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), backoff_s)
+            await self._pause(backoff_s)
             backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
+
+    async def _pause(self, seconds: float) -> None:
+        """Between two processes. What is not safe yet does not wait for the next one."""
+        until = time.monotonic() + seconds
+        while not self._stopping.is_set() and (left_s := until - time.monotonic()) > 0:
+            if not self._guard.is_safe:
+                left_s = min(left_s, SAFE_RETRY_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), left_s)
+            if not self._guard.is_safe:
+                await self._make_safe()
 
     async def _run_one(self) -> str:
         """One process from start to end, with its jobs; returns how it ended."""

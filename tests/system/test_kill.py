@@ -14,9 +14,9 @@ N_KILLS = int(os.environ.get("LABD_KILLS", "50"))
 @pytest.mark.slow
 @pytest.mark.timeout(120 + 15 * N_KILLS)
 def test_no_job_is_lost_none_runs_twice_and_every_output_is_safe_in_time(tmp_path: Path) -> None:
-    report = storm(tmp_path, N_KILLS, seed=int.from_bytes(os.urandom(4)))
+    report = storm(tmp_path, N_KILLS, seed=int.from_bytes(os.urandom(4)), tell=lambda _: None)
 
     assert report.is_good, report
-    assert len(report.acknowledged) > 2 * N_KILLS, report
+    assert len(report.acknowledged) > N_KILLS, report
     assert report.states["COMPLETED"] > report.states["INTERRUPTED"], report
-    assert report.slowest_restart_s < INTERRUPTED_WITHIN_S, report
+    assert max(report.restart_s) < INTERRUPTED_WITHIN_S, report
