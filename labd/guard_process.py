@@ -19,19 +19,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labd.guard.plan import PATIENCE_S, Plan, Unsafe, longest_ramp_s, pack_plan
-from labd.rack_process import STDERR, end_leftover, note_pid
+from labd.left_behind import GUARD_NOTE, GUARD_PATIENCE_S, PLAN_FILE, end_leftover, note_pid
+from labd.rack_process import STDERR
 
-NOTE = "guard.pid"
-PLAN_FILE = "safe-plan.json"
-"""The plan of the last guard, for `labd make-safe`: quicker to read than the configuration, and
-what was in force even where that was edited since."""
 BEAT_S = 0.5
 SILENCE_S = 10.0
 """A guard that says nothing for so long hangs. It is silent while it acts."""
 EXTRA_PATIENCE_S = 2.0
 """How much longer than its own patience an answer is waited for."""
 START_PATIENCE_S = 10.0
-LEFTOVER_PATIENCE_S = 12.0
 END_PATIENCE_S = 1.0
 FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 1.0
@@ -123,8 +119,8 @@ class Guard:
 
     async def _keep(self) -> None:
         self._write_plan()
-        note = self._command.directory / NOTE
-        if await asyncio.to_thread(end_leftover, note, LEFTOVER_PATIENCE_S):
+        note = self._command.directory / GUARD_NOTE
+        if await asyncio.to_thread(end_leftover, note, GUARD_PATIENCE_S):
             _log.warning("guard %s: killed one of an earlier labd", self._command.name)
         backoff_s = FIRST_BACKOFF_S
         while True:

@@ -1,4 +1,4 @@
-"""A rack worker as a child process: its command line, its socket, its end, and what a crash left.
+"""A rack worker as a child process: its command line, its socket, its end.
 
 The child ends by itself when its socket ends, so a daemon that is killed leaves none behind; a
 child that hangs in a driver at that moment is found by its pid file and killed by the next daemon.
@@ -14,19 +14,17 @@ import select
 import signal
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from labd.core.budget import Care
 from labd.core.flight import BOARD_BYTES, used_bytes
+from labd.left_behind import RACK_NOTE, note_pid
 from labd.log_lines import LogFormat
 from labd.rack import messages as rack
 
-LEFTOVER_PATIENCE_S = 2.0
 TERM_PATIENCE_S = 2.0
-PID_FILE = "rack.pid"
 STDERR = 2
 """What a driver prints is no part of what labd says on stdout."""
 CRASHES = frozenset(
@@ -100,7 +98,7 @@ class RackProcess:
                 ours.close()
                 raise
             board = mmap.mmap(flight, BOARD_BYTES, prot=mmap.PROT_READ)
-        note_pid(command.directory / PID_FILE, process.pid)
+        note_pid(command.directory / RACK_NOTE, process.pid)
         reader, writer = await asyncio.open_connection(sock=ours)
         return cls(process, reader, writer, board)
 
@@ -202,46 +200,10 @@ def exit_sentence(status: int) -> str:
     return f"the rack process was ended by signal {-status} ({name})"
 
 
-def start_ticks(pid: int) -> str:
-    """The process's start time in clock ticks, which tells it from a later one of the same pid."""
-    return _stat(pid, 19)
-
-
 def state_of(pid: int) -> str:
     """The letter of its state, as proc(5) has it; "" where there is no such process."""
-    return _stat(pid, 0)
-
-
-def _stat(pid: int, field: int) -> str:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return stat.rpartition(")")[2].split()[field]
-
-
-def note_pid(note: Path, pid: int) -> None:
-    """Write down which process it is, for `end_leftover`."""
-    note.write_text(f"{pid} {start_ticks(pid)}\n", encoding="ascii")
-
-
-def end_leftover(note: Path, patience_s: float = LEFTOVER_PATIENCE_S) -> bool:
-    """End a child that a killed daemon left: it gets a little time, then SIGKILL. Blocks.
-
-    note: the file with its pid. Returns whether there was one that had to be killed.
-    """
-    try:
-        pid_text, _, ticks = note.read_text(encoding="ascii").strip().partition(" ")
-    except OSError:
-        return False
-    note.unlink(missing_ok=True)
-    if not pid_text.isdecimal() or not ticks:
-        return False
-    pid, deadline = int(pid_text), time.monotonic() + patience_s
-    while start_ticks(pid) == ticks:
-        if time.monotonic() > deadline:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-            return True
-        time.sleep(0.02)
-    return False
+    return stat.rpartition(")")[2].split()[0]

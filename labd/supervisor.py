@@ -26,10 +26,11 @@ from labd.desk import Desk
 from labd.guard.plan import Plan, Unsafe
 from labd.guard_process import Guard
 from labd.job_runner import JobRunner
+from labd.left_behind import RACK_NOTE, RACK_PATIENCE_S, end_leftover
 from labd.pulse import Pulse
 from labd.rack import messages as rack
 from labd.rack.last_settings import LAST_SETTINGS_FILE
-from labd.rack_process import PID_FILE, RackCommand, RackProcess, end_leftover
+from labd.rack_process import RackCommand, RackProcess
 from labd.rack_status import RackState, RackStatus
 from labd.store.jobs import Ending
 
@@ -39,6 +40,7 @@ HURRY_PATIENCE_S: Final = 0.5
 STOP_LIMIT_S: Final = 60.0
 FIRST_BACKOFF_S: Final = 0.2
 LONGEST_BACKOFF_S: Final = 30.0
+SAFE_RETRY_S: Final = 0.5
 HEALTHY_S: Final = 30.0
 """A process that lived so long earns its successor a start without delay."""
 OPENING_LIMIT_S: Final = 180.0
@@ -180,8 +182,8 @@ class Supervisor:
     # ---- the process
 
     async def _keep(self) -> None:
-        note = self._command.directory / PID_FILE
-        if await asyncio.to_thread(end_leftover, note):
+        note = self._command.directory / RACK_NOTE
+        if await asyncio.to_thread(end_leftover, note, RACK_PATIENCE_S):
             what = "rack %s: killed a process of an earlier labd"
             _log.warning(what, self._command.name, extra=self._fields)
         # What holds after a start is the safe values; people may have changed what stands behind.
@@ -201,9 +203,19 @@ class Supervisor:
             _log.error("rack %s: %s", self._command.name, why, extra=self._fields)
             if time.monotonic() - started > HEALTHY_S:
                 backoff_s = FIRST_BACKOFF_S
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), backoff_s)
+            await self._pause(backoff_s)
             backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
+
+    async def _pause(self, seconds: float) -> None:
+        """Between two processes. What is not safe yet does not wait for the next one."""
+        until = time.monotonic() + seconds
+        while not self._stopping.is_set() and (left_s := until - time.monotonic()) > 0:
+            if not self._guard.is_safe:
+                left_s = min(left_s, SAFE_RETRY_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), left_s)
+            if not self._guard.is_safe:
+                await self._make_safe()
 
     async def _run_one(self) -> str:
         """One process from start to end, with its jobs; returns how it ended."""

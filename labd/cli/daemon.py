@@ -5,13 +5,10 @@ Exit 0 done, 1 refused, 2 usage.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import ctypes
 import faulthandler
 import importlib
 import json
-import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -77,6 +74,9 @@ _CONFIG = click.option(
 @click.option("--verbose", is_flag=True, help="log every job's steps")
 def serve(config_path: Path, state_dir: Path | None, listen: str | None, verbose: bool) -> None:
     """Serve jobs until SIGTERM or Ctrl-C; a second signal hurries. SIGHUP reads labd.toml again."""
+    import asyncio
+    import sqlite3
+
     from labd.config import BadConfig, read_config
     from labd.journal import start_logging
     from labd.listeners import AddressInUse
@@ -147,6 +147,8 @@ def migrate(config_path: Path, state_dir: Path | None) -> None:
 
     `serve` does the latter by itself. The backup lies in backups/ of the state directory.
     """
+    import sqlite3
+
     from labd.config import BadConfig, read_config
     from labd.store.files import StateDirectoryInUse
     from labd.store.migration import migrate_state
@@ -163,6 +165,8 @@ def migrate(config_path: Path, state_dir: Path | None) -> None:
 
 def prepare_process() -> None:
     """Settings of the whole process that make it serve fast."""
+    import ctypes
+
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     # glibc gives freed chunks of results back at once, to be faulted in again for the next ones.
     with contextlib.suppress(AttributeError):

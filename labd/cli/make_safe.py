@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from labd.guard.lightness import without_numpy
+
 if TYPE_CHECKING:
     from labd.guard.hand import Outcome
     from labd.guard.plan import Plan
@@ -83,13 +85,12 @@ def _state_dir_of(config_path: Path) -> Path | None:
 def _noted(run: Path) -> list[Plan]:
     """The plans of the last labd; its leftovers are ended."""
     from labd.guard.plan import unpack_plan
-    from labd.guard_process import LEFTOVER_PATIENCE_S, NOTE, PLAN_FILE
-    from labd.rack_process import PID_FILE, end_leftover
+    from labd.left_behind import PLAN_FILE, end_leftovers
 
+    directories = [path for path in run.iterdir() if path.is_dir()]
+    end_leftovers(directories)
     plans = []
-    for directory in (path for path in run.iterdir() if path.is_dir()):
-        end_leftover(directory / NOTE, LEFTOVER_PATIENCE_S)
-        end_leftover(directory / PID_FILE)
+    for directory in directories:
         try:
             plans.append(unpack_plan((directory / PLAN_FILE).read_text(encoding="utf-8")))
         except (OSError, ValueError, LookupError, TypeError):
@@ -109,7 +110,8 @@ def _configured(config_path: Path) -> list[Plan]:
 
 
 def _applied(plans: Iterable[Plan]) -> Outcome:
-    from labd.guard.hand import make_safe as apply
+    with without_numpy():
+        from labd.guard.hand import make_safe as apply
 
     return apply(tuple(instrument for plan in plans for instrument in plan))
 

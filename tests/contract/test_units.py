@@ -69,3 +69,11 @@ def test_the_install_script_is_portable_shell() -> None:
     ended = subprocess.run(["sh", "-n", str(SYSTEMD / "install.sh")], check=False)
 
     assert ended.returncode == 0
+
+
+def test_whatever_ends_labd_its_outputs_are_made_safe() -> None:
+    """A service manager that kills all processes of a unit kills the guard, too."""
+    lines = (SYSTEMD / "labd.service").read_text().splitlines()
+
+    (command,) = [line for line in lines if line.startswith("ExecStopPost=")]
+    assert "/labd make-safe --config /etc/labd/labd.toml" in command

@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -34,8 +34,10 @@ N_CLIENTS = 4
 LARGE_EVERY = 12
 INTERRUPTED_WITHIN_S = 5.0
 SAFE_WITHIN_S = 3.0
-ORPHANED_WITHIN_S = 10.0
-"""Where daemon and guard are dead nobody can act but a process that has yet to be started."""
+STUCK_AFTER_S = 60.0
+"""When nothing has ended for so long, nothing will."""
+LONGEST_QUEUE = 60
+"""Where jobs come faster than they run, the storm waits: the queue is no part of the question."""
 PLAYING = 0.8
 """How many kills wait until the rack has something to lose; the others come at any moment."""
 VICTIMS = (
@@ -43,6 +45,11 @@ VICTIMS = (
     *(("daemon", "rack"), ("daemon", "guard"), ("rack", "guard"), ("guard", "rack")),
     ("guard", "daemon", "rack"),
 )
+CHILDREN = (("rack",), ("guard",), ("rack", "guard"))
+AGAIN = 0.5
+"""How often another kill follows at once, also of a daemon that is only starting."""
+LONGEST_CALM_S = 0.4
+LONGEST_START_S = 1.0
 
 
 @dataclass(slots=True)
@@ -56,7 +63,7 @@ class Report:
     unfinished: list[str] = field(default_factory=list)
     out_of_order: int = 0
     states: Counter[str] = field(default_factory=Counter)
-    slowest_restart_s: float = 0.0
+    restart_s: list[float] = field(default_factory=list)
     n_runs: int = 0
     n_loud: int = 0
     safe_s: list[float] = field(default_factory=list)
@@ -74,7 +81,7 @@ class Report:
             f"acknowledged {len(self.acknowledged)}, lost {len(self.lost)}, "
             f"doubled {len(self.doubled)}, unfinished {len(self.unfinished)}, "
             f"out of order {self.out_of_order}, runs {self.n_runs}; {dict(self.states)}; "
-            f"slowest restart {self.slowest_restart_s:.2f} s; outputs safe after "
+            f"restarted after {_spread(self.restart_s)}; outputs safe after "
             f"{_spread(self.safe_s)}; where daemon and guard were killed together after "
             f"{_spread(self.orphaned_s)}; unsafe {len(self.unsafe)} {self.unsafe[:5]}"
         )
@@ -126,49 +133,70 @@ class Load:
                 except grpc.RpcError:
                     return
                 self._acknowledged.append(job.id.raw.hex())
-                time.sleep(rng.uniform(0.02, 0.15))
+                time.sleep(rng.uniform(0.08, 0.35))
 
 
-def storm(folder: Path, n_kills: int, seed: int) -> Report:
+def storm(folder: Path, n_kills: int, seed: int, tell: Callable[[Report], None]) -> Report:
     """Kill so many times at random moments, let labd finish, look at outputs and every job."""
     rng = random.Random(seed)
     report = Report()
     lab = LoudLab(folder).start()
     try:
         with SafetyWatch(lab) as watch:
-            for _ in range(n_kills):
-                _kill_once(lab, watch, report, rng)
+            while report.n_kills < n_kills:
+                _wait_for_queue(lab, report.acknowledged, LONGEST_QUEUE)
+                _kill(lab, watch, report, rng)
+                tell(report)
         _check_end(lab, report)
     finally:
         lab.close()
     return report
 
 
-def _kill_once(lab: LoudLab, watch: SafetyWatch, report: Report, rng: random.Random) -> None:
+def _kill(lab: LoudLab, watch: SafetyWatch, report: Report, rng: random.Random) -> None:
+    """One of the kills, or several at short intervals; then all must be safe, and go on."""
     victims = rng.choice(VICTIMS)
+    struck = set(victims)
+    is_orphaned = {"daemon", "guard"} <= struck
     with Load(lab, report.acknowledged, rng).running():
         if rng.random() < PLAYING:
             lab.wait_until_loud()
-        time.sleep(rng.uniform(0.0, 0.5))
+        time.sleep(rng.uniform(0.0, LONGEST_CALM_S))
         report.n_loud += bool(lab.unsafe())
         lab.strike(victims)
         watch.mark()
-    report.n_kills += 1
-    if "daemon" in victims:
-        lab.wait()
-        if "guard" in victims:
+        report.n_kills += 1
+        if is_orphaned:
+            lab.wait()
             lab.make_safe()  # as the service manager does after the end of labd
+        while "daemon" not in struck and rng.random() < AGAIN:
+            victims = rng.choice(CHILDREN)
+            time.sleep(rng.uniform(0.0, LONGEST_CALM_S))
+            lab.strike(victims)
+            watch.mark()
+            report.n_kills += 1
+            struck |= set(victims)
+    if "daemon" in struck:
+        lab.wait()
+        while rng.random() < AGAIN:
+            _kill_while_it_starts(lab, report, rng)
         restarted = time.monotonic()
         lab.restart()
         _check_restart(lab, report, restarted)
-    if victims != ("guard",):
-        is_orphaned = {"daemon", "guard"} <= set(victims)
-        limit_s = ORPHANED_WITHIN_S if is_orphaned else SAFE_WITHIN_S
-        safe_s = watch.safe_after_s(2 * limit_s)
+    if struck != {"guard"}:
+        safe_s = watch.safe_after_s(2 * SAFE_WITHIN_S)
         (report.orphaned_s if is_orphaned else report.safe_s).append(safe_s)
-        if safe_s > limit_s:
+        if safe_s > SAFE_WITHIN_S:
             what = ", ".join(watch.last_unsafe)
-            report.unsafe.append(f"{'+'.join(victims)}: {what} for {safe_s:.1f} s")
+            report.unsafe.append(f"{'+'.join(sorted(struck))}: {what} for {safe_s:.1f} s")
+
+
+def _kill_while_it_starts(lab: LoudLab, report: Report, rng: random.Random) -> None:
+    lab.launch()
+    time.sleep(rng.uniform(0.0, LONGEST_START_S))
+    lab.strike(("daemon",))
+    lab.wait()
+    report.n_kills += 1
 
 
 def _check_restart(lab: LoudLab, report: Report, restarted: float) -> None:
@@ -177,19 +205,22 @@ def _check_restart(lab: LoudLab, report: Report, restarted: float) -> None:
     if runs:
         lookup = iqm.JobLookupV1(id=iqm.Uuid(str=runs[-1]))
         lab.jobs.GetJobV1(lookup, timeout=10)
-    elapsed_s = time.monotonic() - restarted
-    report.slowest_restart_s = max(report.slowest_restart_s, elapsed_s)
+    report.restart_s.append(time.monotonic() - restarted)
+
+
+def _wait_for_queue(lab: LoudLab, acknowledged: list[str], n_left: int) -> None:
+    """Until only so many of those acknowledged have not begun, or none begins any more."""
+    begun, changed = -1, time.monotonic()
+    while len(acknowledged) - begun > n_left and time.monotonic() < changed + STUCK_AFTER_S:
+        now = len(lab.started())
+        if now != begun:
+            begun, changed = now, time.monotonic()
+        else:
+            time.sleep(0.05)
 
 
 def _check_end(lab: LoudLab, report: Report) -> None:
-    until = time.monotonic() + 120
-    waiting = list(report.acknowledged)
-    while waiting and time.monotonic() < until:
-        found = _job(lab, waiting[-1])
-        if found is None or found.status in FINAL:
-            waiting.pop()
-        else:
-            time.sleep(0.05)
+    _wait_until_final(lab, report.acknowledged)
     records = {job_id: _job(lab, job_id) for job_id in report.acknowledged}
     runs = [UUID(each).hex for each in lab.started()]
     times = Counter(runs)
@@ -209,6 +240,18 @@ def _check_end(lab: LoudLab, report: Report) -> None:
     report.out_of_order = sum(a > b for a, b in itertools.pairwise(places))
 
 
+def _wait_until_final(lab: LoudLab, jobs: list[str]) -> None:
+    """Until every job is over, or none has ended for a long time."""
+    waiting, changed = list(jobs), time.monotonic()
+    while waiting and time.monotonic() < changed + STUCK_AFTER_S:
+        found = _job(lab, waiting[0])
+        if found is None or found.status in FINAL:
+            waiting.pop(0)
+            changed = time.monotonic()
+        else:
+            time.sleep(0.05)
+
+
 def _submission_order(lab: LoudLab) -> dict[str, int]:
     with contextlib.closing(sqlite3.connect(lab.state / "labd.db")) as db:
         rows = db.execute("SELECT id, seq FROM jobs")
@@ -226,10 +269,15 @@ def _job(lab: LoudLab, job_id: str) -> iqm.JobV1 | None:
     return found
 
 
+def _told(report: Report) -> None:
+    if report.n_kills % 50 == 0:
+        print(report, flush=True)
+
+
 if __name__ == "__main__":
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     with tempfile.TemporaryDirectory(prefix="labd-storm-") as name:
-        result = storm(Path(name), kills, seed)
+        result = storm(Path(name), kills, seed, _told)
     print(result)
     sys.exit(0 if result.is_good else 1)

@@ -22,8 +22,7 @@ sys.path.append(str(ROOT / "tests" / "contract"))
 
 from sim_support import LoopbackFridge
 
-from labd.guard_process import NOTE
-from labd.rack_process import PID_FILE, start_ticks
+from labd.left_behind import GUARD_NOTE, RACK_NOTE, start_ticks
 from labd.wire import sweep_pb2
 from labd.wiring_file import read_wiring
 from labd_drivers.sim.main import SimulatedRack, write_station
@@ -97,7 +96,7 @@ class LoudLab(QuickLab):
             if victim == "daemon":
                 self.signal(number)
             else:
-                self.signal_child({"rack": PID_FILE, "guard": NOTE}[victim], number)
+                self.signal_child({"rack": RACK_NOTE, "guard": GUARD_NOTE}[victim], number)
 
     def make_safe(self) -> tuple[int, dict[str, object]]:
         """`labd make-safe`: its exit status and what it told."""

@@ -75,6 +75,17 @@ class QuickLab:
 
     def start(self) -> Self:
         started = time.monotonic()
+        self.launch()
+        assert self.process is not None
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("labd ready on http://"), self.log()
+        self.ready_s = time.monotonic() - started
+        self.address = line.split()[3].removeprefix("http://").split("/")[0]
+        return self
+
+    def launch(self) -> None:
+        """Start the process; it is not ready yet."""
         log = (self.folder / "labd.log").open("a")
         with log:
             self.process = subprocess.Popen(
@@ -92,12 +103,6 @@ class QuickLab:
                     **self.surroundings,
                 },
             )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line.startswith("labd ready on http://"), self.log()
-        self.ready_s = time.monotonic() - started
-        self.address = line.split()[3].removeprefix("http://").split("/")[0]
-        return self
 
     def log(self) -> str:
         return (self.folder / "labd.log").read_text()

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from rack_control import rack_fault, unsafe
+
 HERE = Path(__file__).resolve().parent
 INSTALL = str(HERE.parents[1] / "systemd" / "install.sh")
 PAYLOAD = HERE.parents[1] / "tests" / "data" / "payloads" / "bell.sweep.bin"
@@ -23,8 +25,8 @@ CONFIG = Path("/etc/labd/labd.toml")
 SHORT, LONG = Path("/tmp/short.bin"), Path("/tmp/long.bin")
 FINAL = {"COMPLETED", "CANCELLED", "FAILED", "INTERRUPTED"}
 BACK_S = 3.0
+SAFE_S = 3.0
 EXPOSURE = 1.5
-CONTROL_PORT = 15100
 
 MAKE_PAYLOAD = """
 import sys
@@ -125,13 +127,17 @@ def install(name: str) -> str:
     return run("sh", INSTALL, "install", str(wheel), "--find-links", "/bench/wheels")
 
 
-def watchdog(limit: str) -> None:
-    """A limit for the proofs; empty: the unit's own."""
+def override(line: str) -> None:
+    """A line of [Service] for the proofs; empty: the unit as it is."""
     folder = Path("/run/systemd/system/labd.service.d")
     folder.mkdir(parents=True, exist_ok=True)
-    text = f"[Service]\nWatchdogSec={limit}\n" if limit else ""
-    (folder / "bench.conf").write_text(text)
+    (folder / "bench.conf").write_text(f"[Service]\n{line}\n" if line else "")
     run("systemctl", "daemon-reload")
+
+
+def watchdog(limit: str) -> None:
+    """A limit for the proofs; empty: the unit's own."""
+    override(f"WatchdogSec={limit}" if limit else "")
     run("systemctl", "restart", "labd.service")
     until(lambda: rack_is("ready"), 60, "the rack is ready")
 
@@ -233,6 +239,43 @@ def killed_and_back_s() -> float:
     assert state(running) == "INTERRUPTED"
     wait_for(queued, "COMPLETED")
     return api_s
+
+
+def outputs_are_safe_when_all_is_killed() -> None:
+    """Daemon, guard and rack by SIGKILL in the same instant, and nothing is started again.
+
+    How fast is measured thrice at most, as above.
+    """
+    override("Restart=no")
+    try:
+        best_s = SAFE_S
+        for _ in range(3):
+            best_s = min(best_s, killed_and_safe_s())
+            if best_s < SAFE_S:
+                return
+    finally:
+        override("")
+    raise AssertionError(f"the outputs were never safe within {SAFE_S} s")
+
+
+def killed_and_safe_s() -> float:
+    """How long an output was on after the last process had died."""
+    running = submit(LONG)
+    wait_for(running, "EXECUTING")
+    until(lambda: "awg1.is_running" in unsafe(), 60, "the AWG plays")
+    n_on = len(unsafe())
+    started = time.monotonic()
+    run("systemctl", "kill", "-s", "KILL", "labd.service")
+    until(lambda: not unsafe(), 30, "every output is safe")
+    safe_s = time.monotonic() - started
+    note(f"{n_on} outputs safe {safe_s:.2f} s after systemctl kill was called")
+    until(lambda: shown("ActiveState") == "failed", 10, "the unit has failed")
+    assert main_pid() == 0
+    assert "outputs are safe after" in run("journalctl", "-u", "labd", "-n", "20", "--no-pager")
+    run("systemctl", "start", "labd.service")
+    assert state(running) == "INTERRUPTED"
+    wait_for(submit(SHORT), "COMPLETED")
+    return safe_s
 
 
 def a_hanging_daemon_is_replaced() -> None:
@@ -350,15 +393,6 @@ def lines_of_the_journal_have_fields() -> None:
     wait_for(submit(SHORT), "COMPLETED", limit_s=120)
 
 
-def rack_fault(do: str, **more: str) -> None:
-    """Ask the simulated rack for a fault of its scope, or for the end of faults."""
-    with socket.create_connection(("127.0.0.1", CONTROL_PORT)) as control:
-        wish = {"do": do, "instrument": "scope", **more}
-        control.sendall(json.dumps(wish).encode() + b"\n")
-        answer = json.loads(control.recv(65536))
-    assert "error" not in answer, answer
-
-
 def is_hardened() -> None:
     for unit in ("labd.service", "labd-simrack@.service"):
         said = run("systemd-analyze", "verify", "--man=no", f"/etc/systemd/system/{unit}")
@@ -398,6 +432,7 @@ PROOFS = (
     is_ready_when_racks_have_reported,
     tells_how_it_stands,
     comes_back_after_kill_9,
+    outputs_are_safe_when_all_is_killed,
     a_hanging_daemon_is_replaced,
     a_hanging_rack_starves_the_watchdog,
     a_hanging_rack_is_replaced_by_the_daemon,
