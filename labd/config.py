@@ -6,24 +6,26 @@ the pure half with which jobs are checked.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import ipaddress
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar, cast
+from typing import TypeVar, cast
 from uuid import UUID
-
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic_core import ErrorDetails
 
 from labd.chip_files import (
     CalibrationFile,
     JsonObject,
     read_calibration_file,
     read_chip_design_record,
+)
+from labd.config_file import (
+    ConfigFile,
+    LimitsTable,
+    QuantumComputerTable,
+    TlsTable,
+    read_config_file,
 )
 from labd.core.access import Role
 from labd.core.errors import BadFile, Problem
@@ -35,6 +37,8 @@ from labd.core.station_description import Chip
 from labd.core.wiring import Wiring
 from labd.guard.plan import untold
 from labd.journal import Level
+from labd.log_lines import LogFormat
+from labd.notify_file import NotifyTarget, notify_targets
 from labd.station_file import (
     StationInstrument,
     missing_instruments,
@@ -45,100 +49,6 @@ from labd.tls_files import tls_problems
 from labd.wiring_file import read_wiring
 
 T = TypeVar("T")
-Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Bytes = Annotated[int, Field(gt=0, le=2**53)]
-
-MAX_CHUNK_BYTES = 4_194_299
-"""A DataChunk of this length is the largest message that grpc clients take by default."""
-
-
-# ---- the file, as people write it
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class _Server(_Table):
-    listen: str = "127.0.0.1:50051"
-    unix_socket: str = ""
-    state_dir: str = "/var/lib/labd"
-    chunk_bytes: Annotated[int, Field(ge=1024, le=MAX_CHUNK_BYTES)] = 1_048_576
-    keepalive_s: Annotated[float, Field(gt=0, le=60)] = 1.0
-    stop_grace_s: Annotated[float, Field(ge=0, le=3600)] = 5.0
-    log_level: Level = "auto"
-
-
-class _Tls(_Table):
-    certificate: str
-    key: str
-    client_ca: str = ""
-
-
-class _Access(_Table):
-    local_users: Literal["open", "known"] = "open"
-    admins: list[str] = []
-
-
-class _PerUser(_Table):
-    queued_jobs: Annotated[int, Field(ge=0)] | None = None
-    queued_payload_bytes: Annotated[int, Field(ge=0)] | None = None
-    queued_shots: Annotated[int, Field(ge=0)] | None = None
-    run_s_per_day: Annotated[float, Field(ge=0)] | None = None
-    result_bytes: Annotated[int, Field(ge=0)] | None = None
-
-
-class _Limits(_Table):
-    payload_bytes: Bytes = 67_108_864
-    result_bytes: Bytes = 8_589_934_592
-    user: _PerUser = _PerUser()
-    operator: _PerUser = _PerUser()
-    admin: _PerUser = _PerUser()
-
-
-class _Storage(_Table):
-    reserve_bytes: Annotated[int, Field(ge=0, le=2**53)] = 536_870_912
-    keep_days: Annotated[float, Field(ge=0)] = 0.0
-    keep_share: Annotated[float, Field(gt=0, le=1)] = 1.0
-
-
-class _Timeslots(_Table):
-    required: bool = False
-    overrun: Literal["hold", "refuse"] = "hold"
-    idle_release_min: Annotated[float, Field(ge=0)] = 10.0
-    show_owners: bool = True
-
-
-class _QuantumComputer(_Table):
-    id: str
-    station: str
-    wiring: str
-    chip_design_record: str
-    display_name: str = ""
-    calibration_set: str = ""
-    timeslots: _Timeslots = _Timeslots()
-
-
-class _File(_Table):
-    server: _Server = _Server()
-    tls: _Tls | None = None
-    access: _Access = _Access()
-    limits: _Limits = _Limits()
-    storage: _Storage = _Storage()
-    quantum_computers: Annotated[dict[Alias, _QuantumComputer], Field(min_length=1)]
-
-
-_MODEL_OF: Mapping[str, type[_Table]] = {
-    "server": _Server,
-    "tls": _Tls,
-    "access": _Access,
-    "limits": _Limits,
-    "storage": _Storage,
-    "quantum_computers": _QuantumComputer,
-}
-
-
-# ---- the values that the daemon works with
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +63,7 @@ class Server:
     keepalive_s: float
     stop_grace_s: float
     log_level: Level
+    log_format: LogFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +140,7 @@ class Config:
     access: Access
     limits: Limits
     storage: Storage
+    notify: tuple[NotifyTarget, ...]
     quantum_computers: tuple[QuantumComputer, ...]
 
 
@@ -275,7 +187,7 @@ def read_config(path: Path, *, state_dir: Path | None = None, listen: str | None
     Raises BadConfig with the mistakes of all files.
     """
     findings = _Findings()
-    file = findings.read(_read_file, path)
+    file = findings.read(read_config_file, path)
     if file is None:
         findings.raise_if_any()
         raise AssertionError("a file that could not be read has mistakes")
@@ -296,6 +208,7 @@ def read_config(path: Path, *, state_dir: Path | None = None, listen: str | None
         keepalive_s=file.server.keepalive_s,
         stop_grace_s=file.server.stop_grace_s,
         log_level=file.server.log_level,
+        log_format=file.server.log_format,
     )
     computers = [
         _quantum_computer(findings, path, alias, table)
@@ -303,6 +216,8 @@ def read_config(path: Path, *, state_dir: Path | None = None, listen: str | None
     ]
     _check_ids(findings, path, file)
     tls = _tls(findings, path, file.tls)
+    notify, mistakes = notify_targets(file.notify, base)
+    findings.add(path, *mistakes)
     findings.raise_if_any()
     return Config(
         path=path,
@@ -313,11 +228,12 @@ def read_config(path: Path, *, state_dir: Path | None = None, listen: str | None
         storage=Storage(
             file.storage.reserve_bytes, file.storage.keep_days or None, file.storage.keep_share
         ),
+        notify=notify,
         quantum_computers=tuple(computer for computer in computers if computer is not None),
     )
 
 
-def _tls(findings: _Findings, path: Path, table: _Tls | None) -> Tls | None:
+def _tls(findings: _Findings, path: Path, table: TlsTable | None) -> Tls | None:
     """The files, after trying whether TLS can be spoken with them."""
     if table is None:
         return None
@@ -331,57 +247,13 @@ def _tls(findings: _Findings, path: Path, table: _Tls | None) -> Tls | None:
     return tls
 
 
-def _limits(table: _Limits) -> Limits:
+def _limits(table: LimitsTable) -> Limits:
     per_user = {Role.USER: table.user, Role.OPERATOR: table.operator, Role.ADMIN: table.admin}
     return Limits(
         table.payload_bytes,
         table.result_bytes,
         {role: one.model_dump(exclude_none=True) for role, one in per_user.items()},
     )
-
-
-def _read_file(path: Path) -> _File:
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadFile(str(path), (Problem("", str(error)),)) from error
-    try:
-        return _File.model_validate(tables)
-    except ValidationError as error:
-        raise BadFile(str(path), tuple(_problem_of(each) for each in error.errors())) from error
-
-
-def _problem_of(error: ErrorDetails) -> Problem:
-    where = ".".join(str(part) for part in error["loc"])
-    match error["type"]:
-        case "extra_forbidden":
-            return Problem(where, f"unknown key{_nearest(error['loc'])}")
-        case "missing":
-            return Problem(where, "required key is missing")
-        case "string_pattern_mismatch":
-            return Problem(where, "an alias is letters, digits, '_', '-' and '.'")
-        case _:
-            return Problem(where, f"{error['msg']}, not {error['input']!r}")
-
-
-def _nearest(loc: tuple[int | str, ...]) -> str:
-    model = _model_of(loc)
-    known = list(model.model_fields)
-    near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else f"; known keys: {', '.join(sorted(known))}"
-
-
-def _model_of(loc: tuple[int | str, ...]) -> type[_Table]:
-    """The table that the last key of a path stands in."""
-    match loc:
-        case (_,):
-            return _File
-        case ("limits", _, _):
-            return _PerUser
-        case ("quantum_computers", _, "timeslots", _):
-            return _Timeslots
-        case _:
-            return _MODEL_OF[str(loc[0])]
 
 
 def _address(findings: _Findings, path: Path, listen: str, *, has_tls: bool) -> tuple[str, int]:
@@ -408,7 +280,7 @@ def _unix_socket(value: str, state_dir: Path, base: Path) -> Path | None:
     return (base / value).absolute() if value else (state_dir / "labd.sock").absolute()
 
 
-def _check_ids(findings: _Findings, path: Path, file: _File) -> None:
+def _check_ids(findings: _Findings, path: Path, file: ConfigFile) -> None:
     aliases: dict[str, str] = {}
     for alias, table in file.quantum_computers.items():
         key = table.id.lower().replace("-", "")
@@ -419,7 +291,7 @@ def _check_ids(findings: _Findings, path: Path, file: _File) -> None:
 
 
 def _quantum_computer(
-    findings: _Findings, path: Path, alias: str, table: _QuantumComputer
+    findings: _Findings, path: Path, alias: str, table: QuantumComputerTable
 ) -> QuantumComputer | None:
     base = path.parent
     qc_id = _uuid(findings, path, f"quantum_computers.{alias}.id", table.id)

@@ -14,9 +14,11 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import labd
 from labd import sdnotify
@@ -26,7 +28,8 @@ from labd.changes import Changes
 from labd.circuit_stations import CircuitStations
 from labd.config import Config, QuantumComputer
 from labd.connections import Connections
-from labd.core.jobs import QcId
+from labd.core.jobs import Job, QcId
+from labd.core.log_fields import about
 from labd.desk import Desk
 from labd.foresight import Foresight
 from labd.gate import Gate
@@ -35,6 +38,10 @@ from labd.guard_process import Guard, GuardCommand
 from labd.identity import Identities
 from labd.keeper import Keeper
 from labd.listeners import FrontProcess, bind_tcp, bind_unix, lock_unix
+from labd.log_lines import use_format
+from labd.meters import Meters
+from labd.metrics import Metrics, Sight
+from labd.notify import Notifier
 from labd.rack_process import RackCommand
 from labd.reload import Fresh, Reloader, use_level
 from labd.reload_plan import Plan
@@ -46,6 +53,7 @@ from labd.rpc.services import services
 from labd.status_line import StatusLine
 from labd.store.store import Store
 from labd.supervisor import STOP_LIMIT_S, RackStatus, Supervisor, private_directory
+from labd.telling import Telling, sight_of
 from labd.web.app import make_app
 from labd.web.server import WebServer
 
@@ -94,24 +102,26 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload_wish.set)
-        use_level(self._config.server.log_level, is_verbose=self._is_verbose)
+        self._use_log()
         async with contextlib.AsyncExitStack() as stack:
+            meters = Meters()
             store = Store.open(
                 self._config.server.state_dir,
                 clock_ns=time.time_ns,
                 reserve_bytes=self._config.storage.reserve_bytes,
+                on_commit=meters.committed,
             )
             stack.callback(store.close)
             trail = AuditTrail(store.audit, time.monotonic_ns)
             trail.begin(labd.__version__)
             stack.callback(trail.end)
-            _prepare(store, self._config)
+            interrupted = _prepare(store, self._config)
             keeper = Keeper(store, self._config.storage)
             keeping_house = asyncio.create_task(keeper.keep(), name="keeper")
             stack.callback(keeping_house.cancel)
             for keeping in (sdnotify.keep_alive(self._is_alive), trail.log_head_daily()):
                 stack.callback(asyncio.create_task(keeping).cancel)
-            address = await self._start(store, trail, stack)
+            address = await self._start(store, trail, meters, interrupted, stack)
             for keeping in (self._tell_systemd(store), self._reload_at_wish()):
                 stack.callback(asyncio.create_task(keeping).cancel)
             on_ready(address)
@@ -120,48 +130,52 @@ class Daemon:
             sdnotify.notify_stopping(self._config.server.stop_grace_s + STOP_LIMIT_S)
 
     async def _start(
-        self, store: Store, trail: AuditTrail, stack: contextlib.AsyncExitStack
+        self,
+        store: Store,
+        trail: AuditTrail,
+        meters: Meters,
+        interrupted: Sequence[Job],
+        stack: contextlib.AsyncExitStack,
     ) -> str:
         """Start all parts; each one's end is pushed on the stack in the order of starting."""
-        server = self._config.server
         changes = Changes()
         supervisors = self._supervisors
         computers = self._config.quantum_computers
         foresight = Foresight(computers, store.history, changes, supervisors, store.shortage)
-        desk = Desk(store, changes, foresight.note)
-        for computer in computers:
-            supervisors[computer.id] = Supervisor(
+        notifier = Notifier(self._config.notify, meters.notified)
+        telling = Telling(computers, store, foresight.note, meters, notifier)
+        notifier.start()
+        stack.push_async_callback(notifier.stop)
+        for job in interrupted:
+            telling.count_and_notify(job)
+        desk = Desk(store, changes, telling.job)
+        for each in computers:
+            supervisors[each.id] = Supervisor(
                 desk,
-                self._rack_command(store, computer),
-                _guard(store, computer),
-                computer.id,
-                computer.timeslots,
+                self._rack_command(store, each),
+                _guard(store, each),
+                each.id,
+                each.timeslots,
+                telling.rack,
             )
         intake = Intake(self._config.limits, CircuitStations(store.calibration_sets))
         stack.callback(intake.close)
-
-        tcp = await bind_tcp(server.host, server.port)
-        stack.callback(tcp.close)
-        listeners = [tcp]
-        if server.unix_socket is not None:
-            stack.callback(os.close, lock_unix(server.unix_socket))
-            listeners.append(bind_unix(server.unix_socket))
-            stack.callback(server.unix_socket.unlink, missing_ok=True)
-
-        # The private sockets are bound through a descriptor: a socket's path has at most 107 bytes.
+        listeners = await self._bind(stack)
         private = store.directory.run
-        for name in ("grpc", "http"):
-            (private / name).unlink(missing_ok=True)
-        descriptor = os.open(private, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        stack.callback(os.close, descriptor)
+        descriptor = _private_sockets(private, stack)
 
         connections = Connections(time.time_ns)
         identities = Identities(store.people, self._config.access, time.time_ns)
         gate = Gate(identities, connections, trail)
-        laboratory = Laboratory(self._config, desk, supervisors, foresight)
+        laboratory = Laboratory(self._config, desk, supervisors, foresight, meters)
         acceptance = Acceptance(laboratory, intake)
-        web = WebServer(make_app(laboratory, acceptance, gate))
         front = FrontProcess(listeners, private, self._config.tls, connections)
+
+        def look() -> Sight:
+            return sight_of(supervisors, computers, connections, front.pid)
+
+        metrics = Metrics(computers, meters, store.vitals, store.directory.path, look)
+        web = WebServer(make_app(laboratory, acceptance, gate, metrics))
         stack.push_async_callback(front.stop)
         await web.start(f"/proc/self/fd/{descriptor}/http")
         stack.push_async_callback(web.stop)
@@ -173,11 +187,7 @@ class Daemon:
             store.audit,
         )
         rpc = RpcServer(services(laboratory, acceptance, gate), gate)
-        umask = os.umask(0o177)
-        try:
-            await rpc.start(f"unix:/proc/self/fd/{descriptor}/grpc")
-        finally:
-            os.umask(umask)
+        await _start_privately(rpc, f"unix:/proc/self/fd/{descriptor}/grpc")
         stack.push_async_callback(rpc.stop)
         stack.callback(desk.stop)
         for supervisor in supervisors.values():
@@ -186,8 +196,20 @@ class Daemon:
         foresight.start()
         stack.push_async_callback(foresight.stop)
         await front.start()
-        host, port = tcp.getsockname()[:2]
+        host, port = listeners[0].getsockname()[:2]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    async def _bind(self, stack: contextlib.AsyncExitStack) -> list[socket.socket]:
+        """The public sockets, TCP first. Raises AddressInUse."""
+        server = self._config.server
+        tcp = await bind_tcp(server.host, server.port)
+        stack.callback(tcp.close)
+        listeners = [tcp]
+        if server.unix_socket is not None:
+            stack.callback(os.close, lock_unix(server.unix_socket))
+            listeners.append(bind_unix(server.unix_socket))
+            stack.callback(server.unix_socket.unlink, missing_ok=True)
+        return listeners
 
     # ---- while it serves
 
@@ -220,10 +242,14 @@ class Daemon:
             self._reload_wish.clear()
             await self._reloader.reload()
 
+    def _use_log(self) -> None:
+        use_level(self._config.server.log_level, is_verbose=self._is_verbose)
+        use_format(self._config.server.log_format)
+
     def _use(self, made: Plan, store: Store, parts: _Parts) -> None:
         """Make a plan hold."""
         config = self._config = made.config
-        use_level(config.server.log_level, is_verbose=self._is_verbose)
+        self._use_log()
         parts.laboratory.use(config)
         parts.intake.use(config.limits)
         parts.identities.use(config.access)
@@ -245,6 +271,7 @@ class Daemon:
             max_result_bytes=self._config.limits.result_bytes,
             directory=private_directory(store.directory.run, computer.alias),
             module=self._rack_module,
+            log_format=self._config.server.log_format,
         )
 
     async def _stop_racks(self, supervisors: list[Supervisor]) -> None:
@@ -269,12 +296,32 @@ def _guard(store: Store, computer: QuantumComputer) -> Guard:
     )
 
 
-def _prepare(store: Store, config: Config) -> None:
-    """What follows a start: interrupted jobs, first calibration sets."""
+def _private_sockets(directory: Path, stack: contextlib.AsyncExitStack) -> int:
+    """A descriptor of the directory that has them: a socket's path has at most 107 bytes."""
+    for name in ("grpc", "http"):
+        (directory / name).unlink(missing_ok=True)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+async def _start_privately(rpc: RpcServer, address: str) -> None:
+    """On a socket with mode 0600."""
+    umask = os.umask(0o177)
+    try:
+        await rpc.start(address)
+    finally:
+        os.umask(umask)
+
+
+def _prepare(store: Store, config: Config) -> tuple[Job, ...]:
+    """What follows a start: interrupted jobs, which are returned, and first calibration sets."""
     for computer in config.quantum_computers:
         store.put_quantum_computer(computer.id, computer.alias, computer.display_name)
-    for job in store.recover():
-        fields = {"JOB_ID": str(job.id), "USER_ID": job.submitted_by}
+    interrupted = store.recover()
+    for job in interrupted:
+        fields = about(job=job.id, state=job.state.value, user=job.submitted_by)
         _log.warning("job %s: interrupted by the last stop", job.id, extra=fields)
     for computer in config.quantum_computers:
         activate_first_set(store.calibration_sets, computer, time.time_ns())
+    return interrupted

@@ -7,7 +7,6 @@ re-reads the record.
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from labd.core.access import Role
 from labd.core.audit import AuditEntry
 from labd.core.errors import ServerStopping
 from labd.core.jobs import Job, JobId, JobState, NewJob, Priority, QcId
+from labd.core.log_fields import about
 from labd.core.openings import Mode, TimeslotRules
 from labd.store.jobs import Ending
 from labd.store.queue import MachineRecord
@@ -114,23 +114,16 @@ class Desk:
     def _tell(self, job: Job, *others: Topic) -> None:
         self.changes.notify(("job", job.id), *others)
         if self._learn is not None:
-            try:
-                self._learn(job)
-            except sqlite3.Error as error:
-                _log.error("nothing is learnt from job %s: %s", job.id, error)
+            self._learn(job)
         self._note(job)
 
     def _note(self, job: Job) -> None:
         if not _log.isEnabledFor(logging.INFO):
             return
-        fields = {
-            "JOB_ID": str(job.id),
-            "JOB_STATE": job.state.value,
-            "QC": self._alias(job.qc_id),
-            "USER_ID": job.submitted_by,
-        }
+        state = job.state.value
+        fields = about(job=job.id, state=state, qc=self._alias(job.qc_id), user=job.submitted_by)
         why = f": {job.error}" if job.error else ""
-        _log.info("job %s: %s%s", job.id, job.state.value, why, extra=fields)
+        _log.info("job %s: %s%s", job.id, state, why, extra=fields)
 
     def _alias(self, qc_id: QcId) -> str:
         """Read once: an alias changes with a restart."""

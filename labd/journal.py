@@ -1,7 +1,6 @@
 """Where log lines go: to the journal with fields of their own, or to standard error.
 
-Fields: JOB_ID, QC (the quantum computer's alias), USER_ID (the user's name) and INSTRUMENT (its
-name in the station). A line carries those that it is about.
+A line carries those of the fields (labd.core.log_fields) that it is about.
 """
 
 from __future__ import annotations
@@ -10,6 +9,8 @@ import contextlib
 import logging
 import os
 from typing import Literal, TypeAlias
+
+from labd.log_lines import LogFormat, formatter
 
 Level: TypeAlias = Literal["auto", "error", "warning", "info", "debug"]
 
@@ -27,16 +28,15 @@ def is_journal() -> bool:
     return os.environ.get("JOURNAL_STREAM", "") == f"{status.st_dev}:{status.st_ino}"
 
 
-def start_logging(level: Level, *, identifier: str = "labd", qc: str = "") -> None:
+def start_logging(
+    level: Level, *, identifier: str = "labd", qc: str = "", form: LogFormat = "text"
+) -> None:
     """Send this process's log to the journal, else to standard error.
 
-    qc: the alias of the quantum computer that the whole process is for.
+    qc: the alias of the quantum computer that the whole process is for. form: on standard error.
     """
     handler: logging.Handler = logging.StreamHandler()
-    about = f" {qc}" if qc else ""
-    handler.setFormatter(
-        logging.Formatter(f"%(asctime)s{about} %(levelname)s %(name)s: %(message)s")
-    )
+    handler.setFormatter(formatter(form, qc))
     if is_journal():
         with contextlib.suppress(ImportError):
             from systemd.journal import JournalHandler

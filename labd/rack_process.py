@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import mmap
 import os
 import select
 import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from labd.core.flight import BOARD_BYTES, used_bytes
+from labd.log_lines import LogFormat
 from labd.rack import messages as rack
 
 LEFTOVER_PATIENCE_S = 2.0
@@ -42,13 +45,16 @@ class RackCommand:
     max_result_bytes: int
     directory: Path
     module: str = "labd.rack"
+    log_format: LogFormat = "text"
 
-    def arguments(self, descriptor: int) -> list[str]:
-        """The command line; descriptor: the process's end of the socket pair."""
+    def arguments(self, descriptor: int, flight: int) -> list[str]:
+        """The command line. descriptor: the process's end of the socket pair; flight: memory."""
         return [
-            *(sys.executable, "-m", self.module, "--fd", str(descriptor), "--name", self.name),
+            *(sys.executable, "-m", self.module, "--fd", str(descriptor)),
+            *("--flight-fd", str(flight), "--name", self.name),
             *("--station", str(self.station), "--wiring", str(self.wiring)),
             *("--chip", str(self.chip), "--max-result-bytes", str(self.max_result_bytes)),
+            *("--log-format", self.log_format),
         ]
 
 
@@ -60,8 +66,10 @@ class RackProcess:
         process: asyncio.subprocess.Process,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        board: mmap.mmap,
     ) -> None:
         self._process = process
+        self._board = board
         self._reader = reader
         self._writer = writer
         self.is_gone = False
@@ -70,27 +78,32 @@ class RackProcess:
     async def start(cls, command: RackCommand) -> RackProcess:
         """Start the child in its directory and note its pid there. Raises OSError."""
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, _memory() as flight:
             try:
                 process = await asyncio.create_subprocess_exec(
-                    *command.arguments(theirs.fileno()),
+                    *command.arguments(theirs.fileno(), flight),
                     cwd=command.directory,
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=STDERR,
-                    pass_fds=[theirs.fileno()],
+                    pass_fds=[theirs.fileno(), flight],
                     start_new_session=True,
                 )
             except OSError:
                 ours.close()
                 raise
+            board = mmap.mmap(flight, BOARD_BYTES, prot=mmap.PROT_READ)
         note_pid(command.directory / PID_FILE, process.pid)
         reader, writer = await asyncio.open_connection(sock=ours)
-        return cls(process, reader, writer)
+        return cls(process, reader, writer, board)
 
     @property
     def pid(self) -> int:
         """The child's process id."""
         return self._process.pid
+
+    def flight(self) -> bytes:
+        """What the child has noted of its talk with instruments so far (labd.core.flight)."""
+        return self._board[: used_bytes(self._board)]
 
     def has_hung_up(self) -> bool:
         """Whether the child's end of the socket is closed, also if nobody has been told yet."""
@@ -140,6 +153,17 @@ class RackProcess:
         status = self._process.returncode
         assert status is not None
         return exit_sentence(status)
+
+
+@contextlib.contextmanager
+def _memory() -> Iterator[int]:
+    """A descriptor of memory for a child to write into and for us to read."""
+    descriptor = os.memfd_create("labd-flight")
+    try:
+        os.ftruncate(descriptor, BOARD_BYTES)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def exit_sentence(status: int) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from labd.config import Config, QuantumComputer, Server
 from labd.core.jobs import QcId
 
-LIVE_SERVER = frozenset({"chunk_bytes", "keepalive_s", "stop_grace_s", "log_level"})
+LIVE_SERVER = frozenset({"chunk_bytes", "keepalive_s", "stop_grace_s", "log_level", "log_format"})
 LIVE_TABLES = frozenset({"access", "limits"})
 _RACK = frozenset({"station_path", "wiring_path", "chip_path"})
 _FROM_FILES = frozenset({"station", "wiring", "rig", "chip_design_record"})

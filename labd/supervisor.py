@@ -16,7 +16,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -24,7 +24,9 @@ from typing import TypeVar
 from labd import pulse
 from labd.changes import Watch
 from labd.core.errors import Unavailable
+from labd.core.flight import FlightRecord, exchanges, record_of
 from labd.core.jobs import Job, JobId, JobState, JobType, QcId
+from labd.core.log_fields import about
 from labd.core.openings import S_NS, TimeslotRules
 from labd.desk import Desk
 from labd.guard.plan import Plan
@@ -94,14 +96,23 @@ class Supervisor:
     """The keeper of one rack process."""
 
     def __init__(
-        self, desk: Desk, command: RackCommand, guard: Guard, qc_id: QcId, rules: TimeslotRules
+        self,
+        desk: Desk,
+        command: RackCommand,
+        guard: Guard,
+        qc_id: QcId,
+        rules: TimeslotRules,
+        told: Callable[[str, RackStatus], None] | None = None,
     ) -> None:
+        """told: of the alias and every status that is set."""
+        self._told = told
         self.status = RackStatus(RackState.STARTING)
         self.has_reported = asyncio.Event()
         """Set once it is known what the rack is good for."""
         self._desk = desk
         self._command = command
         self._guard = guard
+        self._fields = about(qc=command.name)
         self._qc_id = qc_id
         self._rules = rules
         self._work = desk.changes.watch(("arrival", qc_id))
@@ -141,6 +152,11 @@ class Supervisor:
             return 0, 0
         return running.shots_done, running.shots_total
 
+    @property
+    def process(self) -> RackProcess | None:
+        """The process that is kept now, if there is one."""
+        return self._process
+
     async def stop(self, grace_s: float, hurry: asyncio.Event) -> None:
         """End the running job or interrupt it after the grace, then end the process. Idempotent.
 
@@ -179,6 +195,8 @@ class Supervisor:
         self.status = status
         if status.state is not RackState.STARTING:
             self.has_reported.set()
+        if self._told is not None:
+            self._told(self._command.name, status)
         self._desk.changes.notify(("arrival", self._qc_id))
 
     # ---- the process
@@ -186,7 +204,8 @@ class Supervisor:
     async def _keep(self) -> None:
         note = self._command.directory / PID_FILE
         if await asyncio.to_thread(end_leftover, note):
-            _log.warning("rack %s: killed a process of an earlier labd", self._command.name)
+            what = "rack %s: killed a process of an earlier labd"
+            _log.warning(what, self._command.name, extra=self._fields)
         backoff_s = FIRST_BACKOFF_S
         while not self._stopping.is_set():
             started = time.monotonic()
@@ -199,7 +218,7 @@ class Supervisor:
             if self._is_outdated:
                 continue
             self._set_status(RackStatus(RackState.DEAD, why))
-            _log.error("rack %s: %s", self._command.name, why)
+            _log.error("rack %s: %s", self._command.name, why, extra=self._fields)
             if time.monotonic() - started > HEALTHY_S:
                 backoff_s = FIRST_BACKOFF_S
             with contextlib.suppress(TimeoutError):
@@ -224,7 +243,7 @@ class Supervisor:
                 if isinstance(message, rack.Stopped):
                     patience_s = STOP_PATIENCE_S
         except rack.BadMessage as error:
-            _log.error("rack %s: %s", self._command.name, error)
+            _log.error("rack %s: %s", self._command.name, error, extra=self._fields)
             process.kill()
         feeling.cancel()
         ended = await process.ended(patience_s)
@@ -279,12 +298,12 @@ class Supervisor:
         match message:
             case rack.Ready(instruments):
                 self._set_status(RackStatus(RackState.READY, "", instruments))
-                _log.info("rack %s: ready", self._command.name)
+                _log.info("rack %s: ready", self._command.name, extra=self._fields)
                 self._work.wake()
             case rack.Unavailable(what):
                 status = RackStatus(RackState.UNAVAILABLE, what)
                 if status != self.status:
-                    _log.warning("rack %s: %s", self._command.name, what)
+                    _log.warning("rack %s: %s", self._command.name, what, extra=self._fields)
                 self._set_status(status)
             case rack.Released():
                 if self._process is not None:
@@ -311,7 +330,9 @@ class Supervisor:
     def _end(self, job_id: str, ending: Ending) -> None:
         running = self._running
         if running is None or str(running.job.id) != job_id:
-            _log.warning("rack %s: spoke of job %s, not running", self._command.name, job_id)
+            fields = about(job=job_id, qc=self._command.name)
+            what = "rack %s: spoke of job %s, not running"
+            _log.warning(what, self._command.name, job_id, extra=fields)
             return
         result = self._desk.store.result_path(running.job.id)
         if ending.state is JobState.COMPLETED and not result.exists():
@@ -348,6 +369,7 @@ class Supervisor:
         with self._desk.changes.watch(("job", job.id)) as watch:
             running = _Running(job, watch)
             self._running = running
+            began_ns = time.monotonic_ns()
             if process.is_gone:
                 running.end(Ending(JobState.INTERRUPTED, "the rack process ended before the job"))
             try:
@@ -355,6 +377,8 @@ class Supervisor:
             except (OSError, sqlite3.Error) as error:
                 running.end(Ending(JobState.FAILED, f"the payload cannot be read: {error}"))
             ending = await self._ending_of(process, running, watch)
+        if ending.state is not JobState.COMPLETED:
+            ending = replace(ending, flight=await asyncio.to_thread(_flight, process, began_ns))
         await self._record(job, ending)
         self._running = None
         self._desk.changes.notify(("progress", job.id), ("job", job.id))
@@ -413,12 +437,19 @@ class Supervisor:
             try:
                 await self._desk.end(job.id, ending)
             except Unavailable as error:
-                _log.error("job %s: its end is not recorded yet: %s", job.id, error)
+                fields = about(job=job.id, qc=self._command.name, user=job.submitted_by)
+                _log.error("job %s: its end is not recorded yet: %s", job.id, error, extra=fields)
                 if self._stopping.is_set():
                     return
                 await asyncio.sleep(STORAGE_RETRY_S)
             else:
                 return
+
+
+def _flight(process: RackProcess, began_ns: int) -> FlightRecord | None:
+    """What was said to the instruments from that instant of the monotonic clock on."""
+    found = exchanges(process.flight(), began_ns)
+    return record_of(found, time.time_ns() - time.monotonic_ns()) if found else None
 
 
 async def until_due(work: Watch, decision: Decision, clock_ns: Callable[[], int]) -> None:

@@ -34,6 +34,8 @@ from labd.client.errors import (
 from labd.client.values import Job, Progress, QuantumComputer, Rack
 from labd.client.values_jobs import (
     Estimate,
+    Exchange,
+    FlightRecord,
     JobDetails,
     JobEvent,
     JobFilter,
@@ -110,7 +112,9 @@ __all__ = [
     "CosineRiseFall",
     "Envelope",
     "Estimate",
+    "Exchange",
     "Finding",
+    "FlightRecord",
     "Gaussian",
     "Grid",
     "InvalidRequest",

@@ -31,11 +31,13 @@ from labd.client.store import StoreCalls
 from labd.client.timeslots import TimeslotCalls
 from labd.client.values import Job, Progress, QuantumComputer, Rack, job_of
 from labd.client.values_jobs import (
+    FlightRecord,
     JobDetails,
     JobFilter,
     JobPage,
     JobSummary,
     details_of,
+    flight_of,
     pack_filter,
     summary_of,
 )
@@ -90,6 +92,7 @@ class Client:
         own = self._calls.own
         self._submit = own("SubmitJob", lab.SubmitJobRequest, lab.JobDetails)
         self._list_jobs = own("ListJobs", lab.ListJobsRequest, lab.ListJobsReply)
+        self._flight_record = own("GetFlightRecord", wire.JobLookupV1, lab.FlightRecord)
         self._job_details = own("GetJobDetails", wire.JobLookupV1, lab.JobDetails)
         self._hold = own("HoldJob", lab.HoldJobRequest, lab.JobDetails)
         self._release = own("ReleaseJob", wire.JobLookupV1, lab.JobDetails)
@@ -246,6 +249,10 @@ class Client:
     def details(self, job_id: JobId) -> JobDetails:
         """All that is known of the job: events, why it waits, when it starts, phase timings."""
         return details_of(self._job_details(_lookup(job_id)))
+
+    def flight_record(self, job_id: JobId) -> FlightRecord:
+        """What was said to the instruments in a job that did not complete; empty for others."""
+        return flight_of(self._flight_record(_lookup(job_id)))
 
     def jobs(self, limit: int = 20, *, of_all: bool = False) -> list[JobSummary]:
         """The newest jobs first; of this client's quantum computer, or of all the server's."""

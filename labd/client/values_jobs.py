@@ -93,6 +93,37 @@ class JobDetails:
     keeping: Keeping
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A message to an instrument and what came back, n_times in a row, from `at` to `last_at`.
+
+    sent, received: their beginnings, escaped; *_bytes: their lengths. took_s: from the sending to
+    the end of the answer, 0 where there was none. error: what VISA said, empty where all went well.
+    """
+
+    instrument: str
+    at: datetime
+    last_at: datetime
+    n_times: int
+    sent: str
+    sent_bytes: int
+    received: str
+    received_bytes: int
+    took_s: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlightRecord:
+    """The last exchanges of a job that did not complete, in order.
+
+    n_left_out: how many before them found no room.
+    """
+
+    exchanges: tuple[Exchange, ...]
+    n_left_out: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
     """Which jobs are listed: all conditions hold together, an empty one holds always.
@@ -155,6 +186,28 @@ def details_of(message: lab.JobDetails) -> JobDetails:
         result_bytes=message.result_bytes,
         calibration_set_id=uuid_of(message.calibration_set_id) if has_set else None,
         keeping=keeping_of(message.keeping),
+    )
+
+
+def flight_of(message: lab.FlightRecord) -> FlightRecord:
+    """The frozen value of a flight record."""
+    return FlightRecord(
+        tuple(
+            Exchange(
+                one.instrument,
+                instant_of(one.at),
+                instant_of(one.last_at),
+                one.n_times,
+                one.sent,
+                one.sent_bytes,
+                one.received,
+                one.received_bytes,
+                one.took_s,
+                one.error,
+            )
+            for one in message.exchanges
+        ),
+        message.n_left_out,
     )
 
 

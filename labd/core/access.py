@@ -42,6 +42,10 @@ _OWNER_OR_ADMIN = (Reach.OWN, Reach.OWN, Reach.ALL)
 _OPERATOR = (Reach.NONE, Reach.ALL, Reach.ALL)
 _ADMIN = (Reach.NONE, Reach.NONE, Reach.ALL)
 
+METRICS = "http/Metrics"
+PAGES = frozenset({METRICS})
+"""What is no method of a service but a page of its own."""
+
 _ROWS: Mapping[str, tuple[Reach, Reach, Reach]] = {
     "iqm.server.Jobs/SubmitJobV1": _EVERYONE,
     "iqm.server.Jobs/GetJobV1": _OWNER,
@@ -58,6 +62,7 @@ _ROWS: Mapping[str, tuple[Reach, Reach, Reach]] = {
     "labd.v1.Lab/SubmitJob": _EVERYONE,
     "labd.v1.Lab/ListJobs": _OWNER,
     "labd.v1.Lab/GetJobDetails": _OWNER,
+    "labd.v1.Lab/GetFlightRecord": _OWNER,
     "labd.v1.Lab/WatchProgress": _OWNER,
     "labd.v1.Lab/DeleteJob": _OWNER,
     "labd.v1.Lab/HoldJob": _OWNER,
@@ -92,6 +97,7 @@ _ROWS: Mapping[str, tuple[Reach, Reach, Reach]] = {
     "labd.v1.Lab/ActivateCalibration": _ADMIN,
     "labd.v1.Lab/RollBackCalibration": _ADMIN,
     "labd.v1.Lab/ReadAudit": _ADMIN,
+    METRICS: _EVERYONE,
 }
 
 _DEEDS = {

@@ -26,7 +26,7 @@ def main() -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     faulthandler.enable()
     sys.stdout = sys.stderr  # drivers print when they connect
-    start_logging("info", identifier="labd-rack", qc=arguments.name)
+    start_logging("info", identifier="labd-rack", qc=arguments.name, form=arguments.log_format)
     # Both write a traceback for every connection that fails; labd says each once, in a sentence.
     logging.getLogger("qcodes").setLevel(logging.CRITICAL)
     logging.getLogger("pyvisa").setLevel(logging.CRITICAL)
@@ -36,22 +36,26 @@ def main() -> int:
         signal.signal(signal.SIGTERM, lambda *_: inbox.close())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
         inbox.start()  # before the imports, which take seconds: pings are answered meanwhile
+        from labd.rack.flight import FlightBoard
         from labd.rack.worker import RackFiles, Worker
 
         files = RackFiles(
             arguments.station, arguments.wiring, arguments.chip, arguments.max_result_bytes
         )
-        Worker(files, inbox).serve()
+        fd = arguments.flight_fd
+        Worker(files, inbox, None if fd is None else FlightBoard(fd)).serve()
     return 0
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="labd.rack", description=__doc__)
     parser.add_argument("--fd", type=int, required=True, help="the socket to the daemon")
+    parser.add_argument("--flight-fd", type=int, help="memory to record messages in")
     parser.add_argument("--name", required=True, help="alias of the quantum computer")
     parser.add_argument("--station", type=Path, required=True)
     parser.add_argument("--wiring", type=Path, required=True)
     parser.add_argument("--chip", type=Path, help="chip design record, for circuits")
+    parser.add_argument("--log-format", choices=["text", "json"], default="text")
     parser.add_argument("--max-result-bytes", type=int, required=True)
     return parser.parse_args()
 

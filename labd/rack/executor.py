@@ -18,6 +18,7 @@ from typing import Final
 from labd.core.compile import PulseJob
 from labd.core.demod import Demodulator
 from labd.core.errors import InstrumentFault, JobFailure, Refusal
+from labd.core.log_fields import about
 from labd.core.rig import Rig, RunInterrupted
 from labd.rack.messages import (
     Cancelled,
@@ -82,13 +83,12 @@ def execute(run: Run, bench: Bench) -> Aftermath:
         bench.send(Cancelled(run.job_id))
         return Aftermath.STOPPED
     except (Refusal, JobFailure) as error:
-        fields = {"JOB_ID": run.job_id}
-        if isinstance(error, InstrumentFault):
-            fields["INSTRUMENT"] = error.instrument
+        instrument = error.instrument if isinstance(error, InstrumentFault) else ""
+        fields = about(job=run.job_id, instrument=instrument)
         _log.warning("job %s failed: %s", run.job_id, error, extra=fields)
         return _fail(run, bench, str(error), is_sound=not isinstance(error, InstrumentFault))
     except Exception as error:
-        _log.exception("job %s failed", run.job_id, extra={"JOB_ID": run.job_id})
+        _log.exception("job %s failed", run.job_id, extra=about(job=run.job_id))
         what = f"internal error: {type(error).__name__}: {error}"
         return _fail(run, bench, what, is_sound=False)
     else:
@@ -128,7 +128,7 @@ class _Job:
             report.n_waveforms,
             report.n_uploaded,
             report.uploaded_bytes,
-            extra={"JOB_ID": self._run.job_id},
+            extra=about(job=self._run.job_id),
         )
         demodulator = Demodulator(job)
         with prepared.open_result(Path(self._run.result_path)) as result:

@@ -24,6 +24,7 @@ from qcodes.instrument import Instrument, VisaInstrument
 from qcodes.station import Station
 
 from labd.core.errors import BadFile, Problem
+from labd.rack.flight import FlightBoard
 from labd.station_file import read_station
 
 _log = logging.getLogger(__name__)
@@ -82,8 +83,10 @@ class OpenStation(Mapping[str, object]):
         _close(list(self._instruments.values()))
 
 
-def open_station(path: Path) -> OpenStation:
+def open_station(path: Path, flight: FlightBoard | None = None) -> OpenStation:
     """Open every instrument of the station file.
+
+    flight: where what is said to them is recorded.
 
     Raises BadFile if the file has mistakes or others may write to it, StationUnavailable if an
     instrument cannot be opened; then none stays open.
@@ -104,6 +107,9 @@ def open_station(path: Path) -> OpenStation:
         gc.collect()  # half-made drivers hold their connections until they are collected
         raise StationUnavailable(tuple(faults.values()))
     del managers
+    for name, (instrument, _) in opened.items():
+        if flight is not None and isinstance(instrument, VisaInstrument):
+            flight.record(name, instrument.visa_handle)
     return OpenStation(
         {name: instrument for name, (instrument, _) in opened.items()},
         tuple(identity for _, identity in opened.values()),

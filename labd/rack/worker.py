@@ -21,6 +21,7 @@ from labd.core.rig import Rig, RigModule
 from labd.core.station_description import Chip
 from labd.rack.executor import Aftermath, Bench, Tempo, execute
 from labd.rack.fence import OutputsUnknown, fence_in
+from labd.rack.flight import FlightBoard
 from labd.rack.inbox import Inbox
 from labd.rack.messages import Instrument, Ready, Stopped, Unavailable
 from labd.rack.preparation import Workshop
@@ -48,8 +49,10 @@ class RackFiles:
 class Worker:
     """One rack, as long as its process lives."""
 
-    def __init__(self, files: RackFiles, inbox: Inbox) -> None:
+    def __init__(self, files: RackFiles, inbox: Inbox, flight: FlightBoard | None = None) -> None:
+        """flight: where what is said to the instruments is recorded."""
         self._files = files
+        self._flight = flight
         self._inbox = inbox
 
     def serve(self) -> None:
@@ -71,7 +74,7 @@ class Worker:
         retry_s = FIRST_RETRY_S
         while not self._inbox.is_closing:
             try:
-                opened = open_rack(self._files)
+                opened = open_rack(self._files, self._flight)
             except (BadFile, StationUnavailable, InstrumentFault) as error:
                 what = " ".join(str(error).split())
                 _log.debug("the rack cannot be opened: %s", what)
@@ -124,7 +127,7 @@ class _Opened:
     instruments: tuple[Instrument, ...]
 
 
-def open_rack(files: RackFiles) -> _Opened:
+def open_rack(files: RackFiles, flight: FlightBoard | None = None) -> _Opened:
     """Read wiring and chip, open the station, and let the rig take it over.
 
     Raises BadFile, StationUnavailable or InstrumentFault; then nothing stays open.
@@ -138,7 +141,7 @@ def open_rack(files: RackFiles) -> _Opened:
     except ImportError as error:
         what = Problem("rig", f"{wiring.rig} cannot be imported: {error}")
         raise BadFile(str(files.wiring), (what,)) from error
-    station = open_station(files.station)
+    station = open_station(files.station, flight)
     try:
         fence_in(station, wiring.outputs)
         rig = rig_module.open_rig(station, wiring)

@@ -62,7 +62,7 @@ class Jobs:
         del context
         job = self._laboratory.job(request.id, caller)
         payload = self._laboratory.store.payload(job)
-        chunk_bytes = self._laboratory.config.server.chunk_bytes
+        chunk_bytes, meters = self._laboratory.config.server.chunk_bytes, self._laboratory.meters
         if isinstance(payload, bytes):
             chunks = stream_bytes(payload, chunk_bytes)
         elif payload.exists():
@@ -71,6 +71,7 @@ class Jobs:
             raise NotFound("payload of job", str(job.id), self._why_gone(job))
         async with contextlib.aclosing(chunks):
             async for chunk in chunks:
+                meters.streamed("payload", len(chunk))
                 yield chunk
 
     async def results(
@@ -85,8 +86,10 @@ class Jobs:
         if path.stat().st_size > SEND_BUFFER_BYTES:
             widen_send_buffer(context.peer())
         chunks = stream_file(path, self._laboratory.config.server.chunk_bytes)
+        meters = self._laboratory.meters
         async with contextlib.aclosing(chunks):
             async for chunk in chunks:
+                meters.streamed("results", len(chunk))
                 yield chunk
 
     async def cancel(self, request: iqm.JobLookupV1, caller: Caller, context: Context) -> iqm.JobV1:

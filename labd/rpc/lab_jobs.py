@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 
 from labd.audit_trail import entry, job_deletion
 from labd.core.errors import InvalidArgument
+from labd.core.flight import Exchange
 from labd.core.jobs import Job, Priority
 from labd.core.tags import clean_tags
 from labd.core.waiting import Waiting
@@ -68,6 +69,19 @@ class LabJobs:
         """All that is known of a job but its payload and results."""
         del context
         return self._details(self._laboratory.job(request.id, caller))
+
+    async def flight_record(
+        self, request: iqm.JobLookupV1, caller: Caller, context: Context
+    ) -> lab_pb2.FlightRecord:
+        """What was said to the instruments in a job that did not complete; empty for others."""
+        del context
+        record = self._store.flight(self._laboratory.job(request.id, caller))
+        if record is None:
+            return lab_pb2.FlightRecord()
+        return lab_pb2.FlightRecord(
+            exchanges=[_exchange_message(one) for one in record.exchanges],
+            n_left_out=record.n_left_out,
+        )
 
     async def delete(
         self, request: iqm.JobLookupV1, caller: Caller, context: Context
@@ -191,6 +205,21 @@ class LabJobs:
         if job.calibration_set_id is not None:
             details.calibration_set_id.CopyFrom(convert.uuid_message(job.calibration_set_id))
         return details
+
+
+def _exchange_message(one: Exchange) -> lab_pb2.Exchange:
+    return lab_pb2.Exchange(
+        instrument=one.instrument,
+        at=convert.timestamp(one.first_ns),
+        last_at=convert.timestamp(one.last_ns),
+        n_times=one.n_times,
+        sent=one.sent,
+        sent_bytes=one.sent_bytes,
+        received=one.received,
+        received_bytes=one.received_bytes,
+        took_s=one.took_s,
+        error=one.error,
+    )
 
 
 def _waiting_message(waiting: Waiting | None) -> lab_pb2.Waiting | None:

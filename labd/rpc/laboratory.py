@@ -11,6 +11,7 @@ from labd.core.openings import TimeslotRules
 from labd.desk import Desk
 from labd.foresight import Foresight
 from labd.identity import Caller
+from labd.meters import Meters
 from labd.rpc import convert
 from labd.store.store import Store
 from labd.supervisor import Supervisor
@@ -30,7 +31,10 @@ class Laboratory:
         desk: Desk,
         supervisors: Mapping[QcId, Supervisor],
         foresight: Foresight,
+        meters: Meters | None = None,
     ) -> None:
+        """meters: what is streamed is counted there; None: by nobody else."""
+        self.meters = Meters() if meters is None else meters
         self.foresight = foresight
         self.desk = desk
         self.supervisors = supervisors

@@ -84,6 +84,7 @@ def _lab_methods(
         "SubmitJob": unary(jobs.submit, lab.SubmitJobRequest),
         "ListJobs": unary(jobs.list_jobs, lab.ListJobsRequest),
         "GetJobDetails": unary(jobs.details, iqm.JobLookupV1),
+        "GetFlightRecord": unary(jobs.flight_record, iqm.JobLookupV1),
         "DeleteJob": unary(jobs.delete, iqm.JobLookupV1),
         "HoldJob": unary(jobs.hold, lab.HoldJobRequest),
         "ReleaseJob": unary(jobs.release, iqm.JobLookupV1),

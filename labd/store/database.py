@@ -27,6 +27,8 @@ from labd.core.errors import Unavailable
 T = TypeVar("T")
 Item = TypeVar("Item")
 Change = Callable[[sqlite3.Connection], T]
+OnCommit = Callable[[float, int], None]
+"""Told, on the writer thread, how many seconds a commit took and how many changes it had."""
 
 MAX_GROUP = 256
 GATHER_S = 0.0003
@@ -107,8 +109,9 @@ def storage_sentence(error: Exception) -> str:
 class Writer:
     """The thread that owns the writing connection."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, on_commit: OnCommit | None = None) -> None:
         self._connection = connection
+        self._on_commit = on_commit
         self._queue: queue.SimpleQueue[_Waiting[object] | None] = queue.SimpleQueue()
         self._crowd = 0.0
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -221,7 +224,10 @@ class Writer:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             run(group)
+            started = time.monotonic()
             self._connection.execute("COMMIT")
+            if self._on_commit is not None:
+                self._on_commit(time.monotonic() - started, len(group))
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from labd.core.audit import AuditEntry
 from labd.core.errors import JobAlreadyFinal, NotFound
+from labd.core.flight import FlightRecord, pack_record, unpack_record
 from labd.core.jobs import Job, JobEvent, JobId, JobState, JobType, Priority, QcId
 from labd.store import audit
 from labd.store.shares import settle
@@ -96,13 +97,15 @@ class Ending:
     """How an executing job ended.
 
     timings_s: what the rack measured, by the name of the phase. is_rack_busy: the rack may still be
-    writing a result, which nobody waits for.
+    writing a result, which nobody waits for. flight: what was said to the instruments meanwhile, of
+    a job that did not complete.
     """
 
     state: JobState
     error: str | None = None
     timings_s: Mapping[str, float] | None = None
     is_rack_busy: bool = False
+    flight: FlightRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,11 @@ def end_executing(
         return None
     job = job_of_row(row)
     settle(db, job)
+    if ending.flight is not None:
+        db.execute(
+            "INSERT INTO job_flights (job_seq, record) VALUES (?, ?)",
+            (job.seq, pack_record(ending.flight)),
+        )
     return job
 
 
@@ -235,6 +243,12 @@ def job_timings_s(db: sqlite3.Connection, job_id: JobId) -> Mapping[str, float]:
     """What the rack measured of a completed job, by phase; empty when it did not."""
     row = db.execute("SELECT timings FROM jobs WHERE id = ?", (job_id.bytes,)).fetchone()
     return {} if row is None or row[0] is None else json.loads(row[0])
+
+
+def job_flight(db: sqlite3.Connection, seq: int) -> FlightRecord | None:
+    """What was said to the instruments in a job that did not complete; None where nothing was."""
+    row = db.execute("SELECT record FROM job_flights WHERE job_seq = ?", (seq,)).fetchone()
+    return None if row is None else unpack_record(row[0])
 
 
 def quantum_computer_name(db: sqlite3.Connection, qc_id: QcId) -> tuple[str, str]:

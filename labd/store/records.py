@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from labd.core.audit import AuditEntry
 from labd.core.errors import Conflict, NotFound
 from labd.core.jobs import TRANSITIONS, Job, JobId
+from labd.core.log_fields import about
 from labd.store.audit import append
 from labd.store.database import Writer
 from labd.store.files import StateDirectory
@@ -127,4 +128,5 @@ class Records:
             self._directory.payload_path(job_id).unlink(missing_ok=True)
             self._directory.remove_result(job_id)
         except OSError as error:
-            _log.error("job %s is deleted, its files are not yet: %s", job_id, error)
+            what = "job %s is deleted, its files are not yet: %s"
+            _log.error(what, job_id, error, extra=about(job=job_id))

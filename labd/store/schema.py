@@ -430,3 +430,44 @@ def m003_keeping(db: Database) -> None:
     """Hashes of payloads and results, space that jobs need, pins, retention, partial results."""
     for statement in _KEEPING_3:
         db.conn.execute(statement)
+
+
+# ---- what is told: flight records, counts of jobs
+
+_TELLING = (
+    # What was said to the instruments in a job that did not complete (labd.core.flight).
+    """CREATE TABLE job_flights (
+        job_seq INTEGER PRIMARY KEY REFERENCES jobs (seq) ON DELETE CASCADE,
+        record BLOB NOT NULL
+    ) STRICT""",
+    # Kept by triggers, so that a million jobs are counted by reading six rows.
+    """CREATE TABLE job_counts (
+        qc_id BLOB NOT NULL REFERENCES quantum_computers (id),
+        state TEXT NOT NULL,
+        n_jobs INTEGER NOT NULL CHECK (n_jobs >= 0),
+        PRIMARY KEY (qc_id, state)
+    ) STRICT, WITHOUT ROWID""",
+    "INSERT INTO job_counts (qc_id, state, n_jobs)"
+    " SELECT qc_id, state, COUNT(*) FROM jobs GROUP BY qc_id, state",
+    # The eldest of a queue.
+    "CREATE INDEX jobs_queued_since ON jobs (qc_id, created_at_ns) WHERE state = 'IN_QUEUE'",
+)
+
+_COUNT_ONE_MORE = """INSERT INTO job_counts (qc_id, state, n_jobs) VALUES (new.qc_id, new.state, 1)
+    ON CONFLICT (qc_id, state) DO UPDATE SET n_jobs = n_jobs + 1"""
+_COUNT_ONE_LESS = """UPDATE job_counts SET n_jobs = n_jobs - 1
+    WHERE qc_id = old.qc_id AND state = old.state"""
+
+_TELLING_TRIGGERS = (
+    f"CREATE TRIGGER jobs_counted AFTER INSERT ON jobs BEGIN {_COUNT_ONE_MORE}; END",
+    f"CREATE TRIGGER jobs_counted_anew AFTER UPDATE OF state ON jobs WHEN old.state <> new.state"
+    f" BEGIN {_COUNT_ONE_LESS}; {_COUNT_ONE_MORE}; END",
+    f"CREATE TRIGGER jobs_counted_out AFTER DELETE ON jobs BEGIN {_COUNT_ONE_LESS}; END",
+)
+
+
+@_MIGRATIONS()
+def m004_telling(db: Database) -> None:
+    """Flight records of jobs that did not complete; how many jobs are in which state."""
+    for statement in (*_TELLING, *_TELLING_TRIGGERS):
+        db.conn.execute(statement)

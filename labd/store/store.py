@@ -17,12 +17,20 @@ from uuid import UUID
 from labd.core.access import Role, User
 from labd.core.audit import AuditEntry
 from labd.core.errors import NotFound, Refusal, Unavailable
+from labd.core.flight import FlightRecord
 from labd.core.jobs import Job, JobEvent, JobId, JobState, NewJob, QcId, uuid7
 from labd.store import jobs, people
 from labd.store.audit import Audit
 from labd.store.backup import Stamp, backup
 from labd.store.calibrations import CalibrationSets
-from labd.store.database import Batched, Writer, open_database, open_reader, storage_sentence
+from labd.store.database import (
+    Batched,
+    OnCommit,
+    Writer,
+    open_database,
+    open_reader,
+    storage_sentence,
+)
 from labd.store.files import StateDirectory
 from labd.store.fsck import Check, Finding
 from labd.store.history import History
@@ -37,6 +45,7 @@ from labd.store.search import Search
 from labd.store.space import Disk, Shortage, shortage
 from labd.store.submissions import UNCONDITIONAL, IdempotencyKey, Submission, Terms, insert_jobs
 from labd.store.timeslots import Timeslots
+from labd.store.vitals import Vitals
 
 Told = Callable[[Job], None]
 
@@ -50,7 +59,11 @@ class Store:
     """Jobs, payloads, results and calibration sets under one state directory."""
 
     def __init__(
-        self, directory: StateDirectory, clock_ns: Callable[[], int], reserve_bytes: int
+        self,
+        directory: StateDirectory,
+        clock_ns: Callable[[], int],
+        reserve_bytes: int,
+        on_commit: OnCommit | None,
     ) -> None:
         self.directory = directory
         self._disk = Disk(directory, reserve_bytes)
@@ -60,9 +73,10 @@ class Store:
         """Jobs whose payload is being stored."""
         connection = open_database(directory.database)
         migrate(connection)
-        self._writer = Writer(connection)
+        self._writer = Writer(connection, on_commit)
         self._reader = open_reader(directory.database)
         self.search = Search(directory.database)
+        self.vitals = Vitals(directory.database)
         self.records = Records(self._writer, self._reader, clock_ns, directory)
         self.audit = Audit(self._writer, self._reader, clock_ns)
         self.calibration_sets = CalibrationSets(self._writer, self._reader, clock_ns)
@@ -74,7 +88,14 @@ class Store:
         self.people = people.People(self._writer, self._reader, clock_ns)
 
     @classmethod
-    def open(cls, path: Path, *, clock_ns: Callable[[], int], reserve_bytes: int = 0) -> Store:
+    def open(
+        cls,
+        path: Path,
+        *,
+        clock_ns: Callable[[], int],
+        reserve_bytes: int = 0,
+        on_commit: OnCommit | None = None,
+    ) -> Store:
         """Take the state directory and bring its database up to date.
 
         reserve_bytes: of its disk, for no payload and no result.
@@ -84,7 +105,7 @@ class Store:
         directory = StateDirectory(path)
         directory.open()
         try:
-            return cls(directory, clock_ns, reserve_bytes)
+            return cls(directory, clock_ns, reserve_bytes, on_commit)
         except BaseException:
             directory.close()
             raise
@@ -94,6 +115,7 @@ class Store:
         self._writer.close()
         self._reader.close()
         self.search.close()
+        self.vitals.close()
         self.directory.close()
 
     def recover(self) -> tuple[Job, ...]:
@@ -282,6 +304,10 @@ class Store:
     def timings_s(self, job_id: JobId) -> Mapping[str, float]:
         """What the rack measured of a job, by phase."""
         return jobs.job_timings_s(self._reader, job_id)
+
+    def flight(self, job: Job) -> FlightRecord | None:
+        """What was said to the instruments in a job that did not complete; None: nothing."""
+        return jobs.job_flight(self._reader, job.seq)
 
     def payload(self, job: Job) -> bytes | Path:
         """A job's payload: itself when it is small, else the path of its file."""

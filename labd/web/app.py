@@ -15,10 +15,12 @@ from starlette.routing import Route
 import labd
 from labd.chip_files import Json, JsonObject
 from labd.config import QuantumComputer
+from labd.core.access import METRICS
 from labd.core.errors import NotFound, Refusal, Unauthenticated
 from labd.core.station_description import Chip, static_architecture
 from labd.gate import Gate
 from labd.identity import Caller
+from labd.metrics import CONTENT_TYPE, Metrics
 from labd.rpc.acceptance import Acceptance
 from labd.rpc.laboratory import Laboratory
 from labd.web.calibration_pages import CalibrationPages
@@ -43,8 +45,9 @@ _VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 class Pages:
     """What is behind the paths that are not about jobs."""
 
-    def __init__(self, laboratory: Laboratory, gate: Gate) -> None:
+    def __init__(self, laboratory: Laboratory, gate: Gate, metrics: Metrics) -> None:
         self._laboratory = laboratory
+        self._metrics = metrics
         self._gate = gate
 
     async def index(self, request: Request) -> Response:
@@ -80,6 +83,11 @@ class Pages:
         chip = Chip.from_design_record(computer.chip_design_record)
         return JSONResponse(static_architecture(chip, computer.wiring.dut_label))
 
+    async def metrics(self, request: Request, caller: Caller) -> Response:
+        """How everything is, for Prometheus."""
+        del request, caller
+        return Response(await self._metrics.page(), media_type=CONTENT_TYPE)
+
     async def nothing(self, request: Request, caller: Caller) -> Response:
         """What is not there is only told to users."""
         del request, caller
@@ -103,15 +111,18 @@ class Pages:
             raise HTTPException(404, str(error)) from error
 
 
-def make_app(laboratory: Laboratory, acceptance: Acceptance, gate: Gate) -> Starlette:
+def make_app(
+    laboratory: Laboratory, acceptance: Acceptance, gate: Gate, metrics: Metrics
+) -> Starlette:
     """The application over the configured quantum computers."""
-    pages = Pages(laboratory, gate)
+    pages = Pages(laboratory, gate, metrics)
     calibrations = CalibrationPages(laboratory)
     jobs = CircuitJobs(laboratory, acceptance)
     gates = "/{alias}/api/v1/calibration/{calibration_id}/gates"
     return Starlette(
         routes=[
             Route("/", pages.index),
+            Route("/metrics", Door(gate, METRICS, pages.metrics), methods=["GET"]),
             *ServerApi(jobs, calibrations, gate).routes(),
             Route("/{alias}/about", pages.about),
             Route("/{alias}/info/client-libraries", pages.client_libraries),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import mmap
+from functools import partial
 from pathlib import Path
 
 from starlette.requests import Request
@@ -77,8 +78,9 @@ class CircuitJobs:
     def result(self, job: Job) -> Response:
         """A job's result as it lies on the disk. Raises NotFound while there is none."""
         media_type = JSON if job.job_type is JobType.CIRCUIT else PROTOBUF
+        count = partial(self.laboratory.meters.streamed, "results")
         try:
-            return streamed_file(self._result_path(job), media_type)
+            return streamed_file(self._result_path(job), media_type, count)
         except FileNotFoundError:
             raise self._no_result(job) from None
 

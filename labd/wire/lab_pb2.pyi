@@ -265,6 +265,38 @@ class FsckLine(_message.Message):
     n_bytes: int
     def __init__(self, object: _Optional[str] = ..., what: _Optional[str] = ..., is_mended: _Optional[bool] = ..., n_jobs: _Optional[int] = ..., n_files: _Optional[int] = ..., n_bytes: _Optional[int] = ...) -> None: ...
 
+class Exchange(_message.Message):
+    __slots__ = ("instrument", "at", "last_at", "n_times", "sent", "sent_bytes", "received", "received_bytes", "took_s", "error")
+    INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    LAST_AT_FIELD_NUMBER: _ClassVar[int]
+    N_TIMES_FIELD_NUMBER: _ClassVar[int]
+    SENT_FIELD_NUMBER: _ClassVar[int]
+    SENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TOOK_S_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    instrument: str
+    at: _timestamp_pb2.Timestamp
+    last_at: _timestamp_pb2.Timestamp
+    n_times: int
+    sent: str
+    sent_bytes: int
+    received: str
+    received_bytes: int
+    took_s: float
+    error: str
+    def __init__(self, instrument: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., n_times: _Optional[int] = ..., sent: _Optional[str] = ..., sent_bytes: _Optional[int] = ..., received: _Optional[str] = ..., received_bytes: _Optional[int] = ..., took_s: _Optional[float] = ..., error: _Optional[str] = ...) -> None: ...
+
+class FlightRecord(_message.Message):
+    __slots__ = ("exchanges", "n_left_out")
+    EXCHANGES_FIELD_NUMBER: _ClassVar[int]
+    N_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    exchanges: _containers.RepeatedCompositeFieldContainer[Exchange]
+    n_left_out: int
+    def __init__(self, exchanges: _Optional[_Iterable[_Union[Exchange, _Mapping]]] = ..., n_left_out: _Optional[int] = ...) -> None: ...
+
 class HoldJobRequest(_message.Message):
     __slots__ = ("id", "note")
     ID_FIELD_NUMBER: _ClassVar[int]

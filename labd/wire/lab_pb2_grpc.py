@@ -55,6 +55,11 @@ class LabStub:
                 request_serializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
                 response_deserializer=labd_dot_wire_dot_lab__pb2.Progress.FromString,
                 _registered_method=True)
+        self.GetFlightRecord = channel.unary_unary(
+                '/labd.v1.Lab/GetFlightRecord',
+                request_serializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
+                response_deserializer=labd_dot_wire_dot_lab__pb2.FlightRecord.FromString,
+                _registered_method=True)
         self.DeleteJob = channel.unary_unary(
                 '/labd.v1.Lab/DeleteJob',
                 request_serializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
@@ -245,6 +250,13 @@ class LabServicer:
 
     def WatchProgress(self, request, context):
         """The current progress at once, then every change, until the job's final state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFlightRecord(self, request, context):
+        """What was said to the instruments before a job failed, was stopped or interrupted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -475,6 +487,11 @@ def add_LabServicer_to_server(servicer, server):
                     servicer.WatchProgress,
                     request_deserializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.FromString,
                     response_serializer=labd_dot_wire_dot_lab__pb2.Progress.SerializeToString,
+            ),
+            'GetFlightRecord': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFlightRecord,
+                    request_deserializer=labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.FromString,
+                    response_serializer=labd_dot_wire_dot_lab__pb2.FlightRecord.SerializeToString,
             ),
             'DeleteJob': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteJob,
@@ -750,6 +767,33 @@ class Lab:
             '/labd.v1.Lab/WatchProgress',
             labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
             labd_dot_wire_dot_lab__pb2.Progress.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFlightRecord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/labd.v1.Lab/GetFlightRecord',
+            labd_dot_wire_dot_iqm__server__pb2.JobLookupV1.SerializeToString,
+            labd_dot_wire_dot_lab__pb2.FlightRecord.FromString,
             options,
             channel_credentials,
             insecure,

@@ -446,7 +446,9 @@ def test_the_database_is_migrated_once(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "labd.db")
     names = [name for (name,) in db.execute("SELECT name FROM _sqlite_migrations")]
 
-    assert names == ["m001_jobs_and_calibrations", "m002_users_and_order", "m003_keeping"]
+    assert names == [
+        *("m001_jobs_and_calibrations", "m002_users_and_order", "m003_keeping", "m004_telling")
+    ]
 
 
 def test_the_store_leaves_pandas_out(tmp_path: Path) -> None:

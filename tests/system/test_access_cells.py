@@ -11,6 +11,8 @@ import itertools
 import json
 import statistics
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
@@ -21,7 +23,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from people_lab import METHODS, PeopleLab, bearer, call
 from quick_lab import joined, lookup, metadata_of
 
-from labd.core.access import TABLE
+from labd.core.access import PAGES, TABLE
 from labd.wire import iqm_server_pb2 as iqm
 from labd.wire import lab_pb2
 
@@ -112,6 +114,7 @@ JOBS: dict[str, Ask] = {
     "iqm.server.Jobs/GetJobResultsV1": lambda b, owner: lookup(b.completed[owner]),
     "iqm.server.Jobs/CancelJobV1": Bench.queued,
     "labd.v1.Lab/GetJobDetails": lambda b, owner: lookup(b.completed[owner]),
+    "labd.v1.Lab/GetFlightRecord": lambda b, owner: lookup(b.completed[owner]),
     "labd.v1.Lab/WatchProgress": lambda b, owner: lookup(b.completed[owner]),
     "labd.v1.Lab/DeleteJob": Bench.cancelled,
     "labd.v1.Lab/HoldJob": lambda b, owner: lab_pb2.HoldJobRequest(id=b.queued(owner).id, note="n"),
@@ -243,7 +246,7 @@ def sentence(error: grpc.RpcError) -> str:
 
 
 def test_every_method_has_its_cells_and_its_row() -> None:
-    assert set(CASES) == set(METHODS) == set(TABLE)
+    assert set(CASES) == set(METHODS) == set(TABLE) - PAGES
 
 
 @pytest.mark.parametrize("role", PEOPLE)
@@ -270,6 +273,23 @@ def test_wrong_credentials_are_told_how_to_get_right_ones(bench: Bench, method: 
     assert error.code() is grpc.StatusCode.UNAUTHENTICATED
     assert metadata_of(error)["error_code"] == "unauthenticated"
     assert "the token is not known here; get a token from an admin" in sentence(error)
+
+
+@pytest.mark.parametrize("role", PEOPLE)
+def test_the_metrics_are_for_whoever_is_let_in(bench: Bench, role: str) -> None:
+    assert metrics_status(bench, bench.lab.tokens[PEOPLE[role]]) == 200
+    assert metrics_status(bench, "labd_aaaaaaaa_" + 43 * "A") == 401
+
+
+def metrics_status(bench: Bench, token: str) -> int:
+    request = urllib.request.Request(f"http://{bench.lab.address}/metrics")
+    request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.urlopen(request) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
 
 
 def test_who_may_not_is_told_why_and_how(bench: Bench) -> None:

@@ -66,6 +66,7 @@ def test_the_shipped_file_shows_every_key_with_its_default(folder: Path) -> None
     assert set(tables["server"]) == {
         *("listen", "unix_socket", "state_dir", "chunk_bytes", "keepalive_s", "stop_grace_s"),
         "log_level",
+        "log_format",
     }
     roles = {"user", "operator", "admin"}
     assert set(tables["limits"]) == {"payload_bytes", "result_bytes", *roles}

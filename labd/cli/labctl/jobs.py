@@ -154,18 +154,32 @@ def _print_jobs(
 
 @click.command(short_help="All that is known of a job.")
 @job_argument
+@click.option(
+    "--log", "with_log", is_flag=True, help="And the last messages to and from the instruments."
+)
 @json_option
 @click.pass_obj
-def show(target: Target, job_id: str, as_json: bool) -> None:
-    """All that is known of a job: state, reason, expected start, events, phase timings."""
-    from labd.cli import facts, tables
+def show(target: Target, job_id: str, with_log: bool, as_json: bool) -> None:
+    """All that is known of a job: state, reason, expected start, events, phase timings.
+
+    Of a job that was executed and did not complete labd keeps what was said to the instruments
+    last (--log).
+    """
+    from labd.cli import facts, tables, tables_flight
 
     with target.connected(as_json=as_json) as client:
         details = client.details(resolved(client, job_id))
+        record = client.flight_record(details.job.id) if with_log else None
     if as_json:
-        echo_json(facts.details_facts(details))
-    else:
-        tables.show(*tables.details_tables(details, target.zone))
+        told = facts.details_facts(details)
+        if record is not None:
+            told["log"] = facts.facts(record)
+        echo_json(told)
+        return
+    shown = tables.details_tables(details, target.zone)
+    if record is not None:
+        shown += tables_flight.flight_tables(record, target.zone)
+    tables.show(*shown)
 
 
 @click.command(short_help="Why a job does not run yet, and when it will.")

@@ -26,6 +26,7 @@ from qcodes.instrument_drivers.tektronix import TektronixDPOModeError
 from qcodes.instrument_drivers.yokogawa import YokogawaGS200Exception
 
 from labd.core.errors import InstrumentFault
+from labd.core.log_fields import about
 
 _log = logging.getLogger(__name__)
 
@@ -194,7 +195,8 @@ class Link:
                 self.driver.device_clear()
                 errors = self._errors_of(self.driver)
         except TROUBLE as worse:
-            _log.info("%s does not recover: %s", self.name, worse)
+            fields = about(instrument=self.name)
+            _log.info("%s does not recover: %s", self.name, worse, extra=fields)
             self._is_silent = True
             return InstrumentFault(self.name, what, f"{sentence} (and it no longer answers)")
         if errors:

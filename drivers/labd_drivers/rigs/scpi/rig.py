@@ -19,6 +19,7 @@ from typing import Final
 from qcodes.instrument import Instrument
 
 from labd.core.errors import ExecutionFailed, InstrumentFault
+from labd.core.log_fields import about
 from labd.core.program import Records, RigProgram
 from labd.core.rig import LoadReport, RunInterrupted, SettingValue
 from labd.core.wiring import Wiring
@@ -159,7 +160,8 @@ class ScpiRig:
         self._is_interrupted.clear()
         for fault in self._crew.try_all(self._stop_work()):
             self._is_ready = False
-            _log.warning("could not be stopped: %s", fault)
+            fields = about(instrument=fault.instrument)
+            _log.warning("could not be stopped: %s", fault, extra=fields)
 
     def make_safe(self) -> bool:
         """Stop everything, AWG outputs off, declared safe values; what fails is logged."""
@@ -181,7 +183,8 @@ class ScpiRig:
             }
         )
         for fault in faults:
-            _log.error("is perhaps not in its safe state: %s", fault)
+            fields = about(instrument=fault.instrument)
+            _log.error("is perhaps not in its safe state: %s", fault, extra=fields)
         return not faults
 
     def close(self) -> None:
@@ -195,7 +198,8 @@ class ScpiRig:
                 if isinstance(instrument, Instrument):
                     instrument.close()
             except TROUBLE as error:
-                _log.warning("%s did not close: %s", name, error)
+                fields = about(instrument=name)
+                _log.warning("%s did not close: %s", name, error, extra=fields)
 
     def _demand_loaded(self) -> _Loaded:
         if self._loaded is None:
