@@ -55,6 +55,7 @@ def test_no_driver_sets_a_parameter_beyond_its_limits(
     fence_in(station, WIRING.outputs)
     parameter(station, "bias_qb1", "output").set("on")
     parameter(station, "bias_qb1", "voltage").set(0.25)
+    assert parameter(station, "bias_qb1", "voltage").get() == 0.25  # all that was sent is done
 
     with pytest.raises(OutputLimitBroken) as caught:
         parameter(station, "bias_qb1", "voltage").set(value)

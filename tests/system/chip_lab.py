@@ -12,6 +12,7 @@ import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -119,15 +120,31 @@ def activate(client: Client, observations: Observations) -> None:
     client.calibration_sets.activate(client.calibration_sets.store(document).id)
 
 
-def bell_pairs(client: Client, others: Sequence[str], shots: int = 1000) -> dict[str, float]:
-    """How much of 1000 shots is in 00 and 11, for a Bell pair of QB3 with each of the others."""
+@dataclass(frozen=True)
+class Bell:
+    """same: the part of the shots in 00 and 11. ones: in 11 alone."""
+
+    same: float
+    ones: float
+
+    @property
+    def holds(self) -> bool:
+        """The figure that pulse jobs are held to."""
+        return self.same >= 0.90 and 0.35 <= self.ones <= 0.65
+
+
+def bell_pairs(client: Client, others: Sequence[str], shots: int = 1000) -> dict[str, Bell]:
+    """A Bell pair of QB3 with each of the others."""
     circuits = [{"name": other, "instructions": _bell("QB3", other)} for other in others]
     payload = json.dumps({"circuits": circuits, "shots": shots}).encode()
     job = client.wait(client.submit(payload, JobType.CIRCUIT).id, timeout_s=120)
     assert job.status is JobState.COMPLETED, job.error
     measured = json.loads(client.results_bytes(job.id))
     return {
-        other: sum(a == b for a, b in result["m"]) / shots
+        other: Bell(
+            same=sum(a == b for a, b in result["m"]) / shots,
+            ones=sum(a == b == 1 for a, b in result["m"]) / shots,
+        )
         for other, result in zip(others, measured, strict=True)
     }
 

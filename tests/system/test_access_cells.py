@@ -213,7 +213,7 @@ CASES: dict[str, tuple[dict[str, tuple[str, str]], Ask]] = {
         {"user": (NF, NF), "operator": (NF, NF), "admin": (NF, NF)},
         lambda b, owner: lookup(b.completed[owner]),
     ),
-    "labd.v1.Lab/Fsck": (ADMINS, lambda b, _: lab_pb2.FsckRequest(is_quick=True)),
+    "labd.v1.Lab/Fsck": (ADMINS, lambda b, _: lab_pb2.FsckRequest(is_quick=True, repairs=True)),
     "labd.v1.Lab/Backup": (ADMINS, lambda b, _: lab_pb2.Empty()),
     "labd.v1.Lab/ReadAudit": (ADMINS, lambda b, _: lab_pb2.ReadAuditRequest(last=1)),
 }
