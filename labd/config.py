@@ -28,6 +28,7 @@ from labd.config_file import (
     read_config_file,
 )
 from labd.core.access import Role
+from labd.core.budget import Care
 from labd.core.errors import BadFile, Problem
 from labd.core.jobs import QcId
 from labd.core.observations import Components
@@ -114,7 +115,10 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class QuantumComputer:
-    """One quantum computer, its files read. calibration: to begin with, when the store has none."""
+    """One quantum computer, its files read. calibration: to begin with, when the store has none.
+
+    care: how its jobs are looked after. rack_memory_bytes: of its process's data; 0: any.
+    """
 
     id: QcId
     alias: str
@@ -128,6 +132,8 @@ class QuantumComputer:
     chip_design_record: JsonObject
     calibration: CalibrationFile | None
     timeslots: TimeslotRules
+    care: Care
+    rack_memory_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +339,8 @@ def _quantum_computer(
             idle_release_s=60.0 * table.timeslots.idle_release_min,
             shows_owners=table.timeslots.show_owners,
         ),
+        care=Care(table.job_patience_s, retries_once=table.retry_once),
+        rack_memory_bytes=table.rack_memory_bytes,
     )
 
 

@@ -101,6 +101,9 @@ class QuantumComputerTable(_Table):
     chip_design_record: str
     display_name: str = ""
     calibration_set: str = ""
+    job_patience_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    rack_memory_bytes: Annotated[int, Field(ge=0, le=2**53)] = 8_589_934_592
+    retry_once: bool = False
     timeslots: TimeslotsTable = TimeslotsTable()
 
 

@@ -43,6 +43,7 @@ from labd.meters import Meters
 from labd.metrics import Metrics, Sight
 from labd.notify import Notifier
 from labd.rack_process import RackCommand
+from labd.rack_status import RackStatus
 from labd.reload import Fresh, Reloader, use_level
 from labd.reload_plan import Plan
 from labd.rpc.acceptance import Acceptance
@@ -52,7 +53,7 @@ from labd.rpc.server import RpcServer
 from labd.rpc.services import services
 from labd.status_line import StatusLine
 from labd.store.store import Store
-from labd.supervisor import STOP_LIMIT_S, RackStatus, Supervisor, private_directory
+from labd.supervisor import STOP_LIMIT_S, Supervisor, private_directory
 from labd.telling import Telling, sight_of
 from labd.web.app import make_app
 from labd.web.server import WebServer
@@ -156,6 +157,7 @@ class Daemon:
                 _guard(store, each),
                 each.id,
                 each.timeslots,
+                tuple(each.station),
                 telling.rack,
             )
         intake = Intake(self._config.limits, CircuitStations(store.calibration_sets))
@@ -259,6 +261,7 @@ class Daemon:
                 self._rack_command(store, computer),
                 plan_of(computer.wiring.outputs, computer.station),
                 computer.timeslots,
+                tuple(computer.station),
                 is_rack_changed=computer.id in made.racks,
             )
 
@@ -272,6 +275,8 @@ class Daemon:
             directory=private_directory(store.directory.run, computer.alias),
             module=self._rack_module,
             log_format=self._config.server.log_format,
+            memory_bytes=computer.rack_memory_bytes,
+            care=computer.care,
         )
 
     async def _stop_racks(self, supervisors: list[Supervisor]) -> None:

@@ -90,6 +90,12 @@ class Desk:
         if job is not None:
             self._tell(job)
 
+    async def begin_again(self, job_id: JobId, what: str) -> None:
+        """Log that a running job is executed once more. Raises Unavailable."""
+        await self.store.begin_again(job_id, what)
+        self.changes.notify(("job", job_id))
+        _log.warning("job %s: executed once more: %s", job_id, what, extra=about(job=job_id))
+
     async def cancel(self, job_id: JobId, by: AuditEntry) -> Job:
         """Cancel a queued job; ask for the cancelling of a running one.
 

@@ -25,9 +25,10 @@ from labd.core.forecast import Foreseen, Underway, foresee
 from labd.core.jobs import Job, JobId, JobState, JobType, QcId
 from labd.core.openings import S_NS, Mode
 from labd.core.waiting import Station, Waiting, WaitingKind, waiting
+from labd.rack_status import RackState, RackStatus
 from labd.store.history import Foretold, History, Queued, Scene
 from labd.store.space import Shortage
-from labd.supervisor import RackState, RackStatus, Supervisor
+from labd.supervisor import Supervisor
 
 N_REMEMBERED = 2000
 PAUSE_S = 0.2

@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labd.guard.plan import PATIENCE_S, Plan, longest_ramp_s, pack_plan
+from labd.guard.plan import PATIENCE_S, Plan, Unsafe, longest_ramp_s, pack_plan
 from labd.rack_process import STDERR, end_leftover, note_pid
 
 NOTE = "guard.pid"
@@ -88,10 +88,10 @@ class Guard:
         if self._process is not None:
             self._process.tell(f"watch {pid}")
 
-    async def make_safe(self) -> tuple[str, ...]:
+    async def make_safe(self) -> tuple[Unsafe, ...]:
         """Bring every output to its safe value; nobody else may have the instruments.
 
-        Returns a sentence for each instrument that is not known to be safe: none, all are.
+        Returns the instruments that are not known to be safe: none, all are.
         """
         self._pid_watched = None
         for _ in range(2):
@@ -104,7 +104,7 @@ class Guard:
             if problems is not None:
                 self.is_safe = not problems
                 return problems
-        return (f"the guard process does not serve: {self._why}",)
+        return (Unsafe("", f"the guard process does not serve: {self._why}", is_absent=False),)
 
     async def stop(self) -> None:
         """End the process; whether it has anything left to do was decided before. Idempotent."""
@@ -169,7 +169,7 @@ class _GuardProcess:
         self._writer = writer
         self._heard = time.monotonic()
         self._n_asked = 0
-        self._answers: dict[int, asyncio.Future[tuple[str, ...] | None]] = {}
+        self._answers: dict[int, asyncio.Future[tuple[Unsafe, ...] | None]] = {}
 
     @classmethod
     async def start(cls, command: GuardCommand, note: Path) -> _GuardProcess:
@@ -195,10 +195,11 @@ class _GuardProcess:
         if not self._writer.is_closing():
             self._writer.write(line.encode() + b"\n")
 
-    async def make_safe(self, patience_s: float) -> tuple[str, ...] | None:
+    async def make_safe(self, patience_s: float) -> tuple[Unsafe, ...] | None:
         """The problems; None if the process died or was killed because it did not answer."""
         self._n_asked += 1
-        answer: asyncio.Future[tuple[str, ...] | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[tuple[Unsafe, ...] | None] = loop.create_future()
         self._answers[self._n_asked] = answer
         self.tell(f"safe {self._n_asked}")
         try:
@@ -216,11 +217,12 @@ class _GuardProcess:
                     self._heard = time.monotonic()
                     if line.startswith(b"{"):
                         told = json.loads(line)
-                        self._answer(told["asked"], tuple(told["problems"]))
+                        unsafe = tuple(Unsafe(**each) for each in told["unsafe"])
+                        self._answer(told["asked"], unsafe)
         finally:
             beating.cancel()
 
-    def _answer(self, asked: int, problems: tuple[str, ...] | None) -> None:
+    def _answer(self, asked: int, problems: tuple[Unsafe, ...] | None) -> None:
         answer = self._answers.pop(asked, None)
         if answer is not None and not answer.done():
             answer.set_result(problems)

@@ -29,8 +29,8 @@ from labd.core.flight import BOUNDS_S, Traffic, traffic
 from labd.core.jobs import JobState
 from labd.core.openings import Mode
 from labd.meters import Meters
+from labd.rack_status import RackState, RackStatus
 from labd.store.vitals import StoreVitals, Vitals
-from labd.supervisor import RackState, RackStatus
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 

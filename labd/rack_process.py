@@ -16,9 +16,10 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from labd.core.budget import Care
 from labd.core.flight import BOARD_BYTES, used_bytes
 from labd.log_lines import LogFormat
 from labd.rack import messages as rack
@@ -28,14 +29,19 @@ TERM_PATIENCE_S = 2.0
 PID_FILE = "rack.pid"
 STDERR = 2
 """What a driver prints is no part of what labd says on stdout."""
+CRASHES = frozenset(
+    {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS}
+)
+"""Signals that a process brings upon itself; another one was sent by somebody."""
 _READ_BYTES = 65536
 
 
 @dataclass(frozen=True, slots=True)
 class RackCommand:
-    """How a rack process is started.
+    """How a rack process is started, and how its jobs are looked after.
 
     name: the alias. directory: its working directory, its own. module: what `python -m` runs.
+    memory_bytes: of its data at most; 0: any.
     """
 
     name: str
@@ -46,6 +52,8 @@ class RackCommand:
     directory: Path
     module: str = "labd.rack"
     log_format: LogFormat = "text"
+    memory_bytes: int = 0
+    care: Care = field(default_factory=Care)
 
     def arguments(self, descriptor: int, flight: int) -> list[str]:
         """The command line. descriptor: the process's end of the socket pair; flight: memory."""
@@ -54,7 +62,7 @@ class RackCommand:
             *("--flight-fd", str(flight), "--name", self.name),
             *("--station", str(self.station), "--wiring", str(self.wiring)),
             *("--chip", str(self.chip), "--max-result-bytes", str(self.max_result_bytes)),
-            *("--log-format", self.log_format),
+            *("--log-format", self.log_format, "--memory-bytes", str(self.memory_bytes)),
         ]
 
 
@@ -105,6 +113,17 @@ class RackProcess:
         """What the child has noted of its talk with instruments so far (labd.core.flight)."""
         return self._board[: used_bytes(self._board)]
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody has stopped it (SIGSTOP), so that it cannot answer."""
+        return state_of(self.pid) in ("T", "t")
+
+    @property
+    def is_crashed(self) -> bool:
+        """Whether it ended by itself: by a fault in its code, or by leaving."""
+        status = self._process.returncode
+        return status is not None and (status >= 0 or -status in CRASHES)
+
     def has_hung_up(self) -> bool:
         """Whether the child's end of the socket is closed, also if nobody has been told yet."""
         descriptor = self._writer.get_extra_info("socket").fileno()
@@ -132,6 +151,12 @@ class RackProcess:
         self.is_gone = True
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
+
+    async def is_dead(self, patience_s: float) -> bool:
+        """Wait so long for its end, whoever brings it about."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._process.wait()), patience_s)
+        return self._process.returncode is not None
 
     async def ended(self, patience_s: float) -> str:
         """Wait so long for the child's end, then SIGTERM, then SIGKILL; says how it ended."""
@@ -179,11 +204,20 @@ def exit_sentence(status: int) -> str:
 
 def start_ticks(pid: int) -> str:
     """The process's start time in clock ticks, which tells it from a later one of the same pid."""
+    return _stat(pid, 19)
+
+
+def state_of(pid: int) -> str:
+    """The letter of its state, as proc(5) has it; "" where there is no such process."""
+    return _stat(pid, 0)
+
+
+def _stat(pid: int, field: int) -> str:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return stat.rpartition(")")[2].split()[19]
+    return stat.rpartition(")")[2].split()[field]
 
 
 def note_pid(note: Path, pid: int) -> None:

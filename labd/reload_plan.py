@@ -102,7 +102,7 @@ def _computer(
         if name in _RACK:
             racks.add(old.id)
             applied.append(where)
-        elif name == "timeslots":
+        elif name in ("timeslots", "care"):
             applied.append(where)
         else:
             kept[name] = getattr(old, name)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from labd import sdnotify
 from labd.config import QuantumComputer
 from labd.core.openings import Mode
+from labd.rack_status import RackState, RackStatus
 from labd.store.queue import Queue
-from labd.supervisor import RackState, RackStatus
 
 PERIOD_S = 1.0
 MAX_WHAT = 200

@@ -15,8 +15,9 @@ from labd.core.notices import job_notice, rack_notice
 from labd.meters import Meters
 from labd.metrics import RackSight, Sight
 from labd.notify import Notifier
+from labd.rack_status import RackState, RackStatus
 from labd.store.store import Store
-from labd.supervisor import RackState, RackStatus, Supervisor
+from labd.supervisor import Supervisor
 
 _log = logging.getLogger(__name__)
 

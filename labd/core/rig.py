@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from labd.core.errors import Problem
+from labd.core.health import Sign
 from labd.core.program import Records, RigProgram
 from labd.core.wiring import Wiring
 
@@ -67,8 +68,11 @@ class Rig(Protocol):
     is silent or lies; afterwards `make_safe` and `close` still work.
     """
 
-    def lost(self) -> tuple[str, ...]:
-        """Which instruments are not as they were left: silent, or off and on again. Sentences."""
+    def probe(self) -> tuple[Sign, ...]:
+        """Ask every instrument, while none is busy, whether it is as it was left.
+
+        One that is silent, or was off and on again, is in trouble. Never raises.
+        """
 
     def apply(self, settings: Mapping[str, SettingValue]) -> None:
         """Set station parameters to setting values (by setting name, already within limits)."""

@@ -20,7 +20,7 @@ from pyvisa.constants import InterfaceType
 from pyvisa.resources import MessageBasedResource
 
 from labd.guard.dialects import Condition
-from labd.guard.plan import PATIENCE_S, RAMP_STEP_S, InstrumentPlan, Plan, SafeStep
+from labd.guard.plan import PATIENCE_S, RAMP_STEP_S, InstrumentPlan, Plan, SafeStep, Unsafe
 
 ANSWER_TIMEOUT_S: Final = 0.8
 RETRY_S: Final = 0.05
@@ -30,11 +30,16 @@ TROUBLE: Final = (pyvisa.Error, OSError, EOFError, RuntimeError, ValueError, Typ
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """problems: a sentence for each instrument that is not known to be safe. n_outputs: safe."""
+    """unsafe: instruments that are not known to be safe. n_outputs: that are."""
 
-    problems: tuple[str, ...]
+    unsafe: tuple[Unsafe, ...]
     n_outputs: int
     took_s: float
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A sentence for each instrument that is not known to be safe."""
+        return tuple(map(str, self.unsafe))
 
 
 class NotSafe(Exception):
@@ -49,19 +54,27 @@ def make_safe(plan: Plan) -> Outcome:
         hand.start()
     for hand in hands:
         hand.join(max(hand.deadline - time.monotonic(), 0.0) + ANSWER_TIMEOUT_S)
-    problems = tuple(hand.problem for hand in hands if hand.problem)
+    unsafe = tuple(
+        Unsafe(hand.plan.name, problem, hand.is_absent)
+        for hand in hands
+        if (problem := hand.problem)
+    )
     n_outputs = sum(len(hand.plan.steps) for hand in hands if not hand.problem)
-    return Outcome(problems, n_outputs, time.monotonic() - started)
+    return Outcome(unsafe, n_outputs, time.monotonic() - started)
 
 
 class _Hand(threading.Thread):
-    """One instrument. problem: "" once everything was read back."""
+    """One instrument. problem: "" once everything was read back.
+
+    is_absent: as far as is known, nobody takes its connections.
+    """
 
     def __init__(self, plan: InstrumentPlan, deadline: float) -> None:
         super().__init__(name=f"safe-{plan.name}", daemon=True)
         self.plan = plan
         self.deadline = deadline
         self.problem = f"{plan.name} at {plan.address}: it does not answer"
+        self.is_absent = False
 
     def run(self) -> None:
         """Again and again until it is safe or the time is over."""
@@ -88,9 +101,11 @@ class _Hand(threading.Thread):
     @contextmanager
     def _connection(self) -> Iterator[MessageBasedResource]:
         manager = pyvisa.ResourceManager(self.plan.visalib)
+        self.is_absent = True
         resource = manager.open_resource(
             self.plan.address, open_timeout=int(ANSWER_TIMEOUT_S * 1000)
         )
+        self.is_absent = False
         try:
             if not isinstance(resource, MessageBasedResource):
                 raise TypeError("it takes no messages")

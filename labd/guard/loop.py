@@ -18,6 +18,7 @@ import select
 import signal
 import socket
 import sys
+from dataclasses import asdict
 from typing import Final
 
 from labd.guard.hand import Outcome, make_safe
@@ -83,7 +84,7 @@ class Guard:
             case "safe":
                 self._forget_rack()
                 outcome = self._make_safe()
-                told = {"asked": int(rest), "problems": outcome.problems}
+                told = {"asked": int(rest), "unsafe": [asdict(each) for each in outcome.unsafe]}
                 told |= {"n_outputs": outcome.n_outputs, "took_s": outcome.took_s}
                 self._tell(json.dumps(told))
             case "beat":

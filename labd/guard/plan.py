@@ -23,6 +23,22 @@ _RELATIVE_TOLERANCE = 1e-4
 _ON, _OFF = ("1", "ON"), ("0", "OFF")
 
 
+@dataclass(frozen=True, slots=True)
+class Unsafe:
+    """An instrument that is not known to be safe. what: the sentence, with its name.
+
+    instrument: "" where it is about all of them. is_absent: it takes no connection.
+    """
+
+    instrument: str
+    what: str
+    is_absent: bool
+
+    def __str__(self) -> str:
+        """The sentence."""
+        return self.what
+
+
 class InstrumentAddress(Protocol):
     """What is needed of an instrument of the station file."""
 

@@ -10,6 +10,7 @@ import argparse
 import faulthandler
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -25,6 +26,9 @@ def main() -> int:
     # Small arrays gain nothing from BLAS threads, and the cores are needed elsewhere.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     faulthandler.enable()
+    if arguments.memory_bytes:
+        # Of its own data, not of what it maps: libraries and shared memory do not count.
+        resource.setrlimit(resource.RLIMIT_DATA, (arguments.memory_bytes, arguments.memory_bytes))
     sys.stdout = sys.stderr  # drivers print when they connect
     start_logging("info", identifier="labd-rack", qc=arguments.name, form=arguments.log_format)
     # Both write a traceback for every connection that fails; labd says each once, in a sentence.
@@ -50,6 +54,7 @@ def main() -> int:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="labd.rack", description=__doc__)
     parser.add_argument("--fd", type=int, required=True, help="the socket to the daemon")
+    parser.add_argument("--memory-bytes", type=int, default=0, help="of data at most; 0: any")
     parser.add_argument("--flight-fd", type=int, help="memory to record messages in")
     parser.add_argument("--name", required=True, help="alias of the quantum computer")
     parser.add_argument("--station", type=Path, required=True)

@@ -8,6 +8,7 @@ job, its owner gets a sentence and the rack goes on.
 from __future__ import annotations
 
 import logging
+import resource
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,15 +16,26 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from labd.core.budget import (
+    Budget,
+    Work,
+    completing,
+    loading,
+    playing,
+    upload_bytes_of,
+)
 from labd.core.compile import PulseJob
 from labd.core.demod import Demodulator
 from labd.core.errors import InstrumentFault, JobFailure, Refusal
 from labd.core.log_fields import about
-from labd.core.rig import Rig, RunInterrupted
+from labd.core.rig import Rig, RunInterrupted, SettingValue
+from labd.rack.last_settings import LastSettings
 from labd.rack.messages import (
+    Budgeted,
     Cancelled,
     Completed,
     Failed,
+    Faulted,
     FromRack,
     Progress,
     Run,
@@ -42,6 +54,8 @@ MAX_CHANGE: Final = 4.0
 MAX_BLOCK_BYTES: Final = 64 << 20
 """Records of one block, as complex64."""
 PROGRESS_EVERY_S: Final = 0.1
+GROWTH: Final = 1.25
+"""So much more a budget has to be before the daemon is told again."""
 
 
 class Aftermath(Enum):
@@ -64,7 +78,7 @@ class Bench:
     """All that a job is run with, and the next one after it.
 
     workshop: what payloads are compiled with. send: to the daemon. is_given_up: asked between
-    blocks.
+    blocks. last: what the station was set to by the jobs before.
     """
 
     rig: Rig
@@ -72,6 +86,7 @@ class Bench:
     send: Callable[[FromRack], None]
     is_given_up: Callable[[], bool]
     tempo: Tempo
+    last: LastSettings
 
 
 def execute(run: Run, bench: Bench) -> Aftermath:
@@ -86,22 +101,36 @@ def execute(run: Run, bench: Bench) -> Aftermath:
         instrument = error.instrument if isinstance(error, InstrumentFault) else ""
         fields = about(job=run.job_id, instrument=instrument)
         _log.warning("job %s failed: %s", run.job_id, error, extra=fields)
-        return _fail(run, bench, str(error), is_sound=not isinstance(error, InstrumentFault))
-    except Exception as error:
+        return _fail(run, bench, str(error), instrument, is_sound=not instrument)
+    except MemoryError:
+        _log.exception("job %s failed", run.job_id, extra=about(job=run.job_id))
+        return _fail(run, bench, _out_of_memory(), "", is_sound=False)
+    except (Exception, SystemExit) as error:
         _log.exception("job %s failed", run.job_id, extra=about(job=run.job_id))
         what = f"internal error: {type(error).__name__}: {error}"
-        return _fail(run, bench, what, is_sound=False)
+        return _fail(run, bench, what, "", is_sound=False)
     else:
         bench.send(Completed(run.job_id, timings_s))
     return Aftermath.SOUND
 
 
-def _fail(run: Run, bench: Bench, what: str, *, is_sound: bool) -> Aftermath:
+def _fail(run: Run, bench: Bench, what: str, instrument: str, *, is_sound: bool) -> Aftermath:
     """Say so; first that no job can be run now, if that is so, lest the next one be sent."""
+    if instrument:
+        bench.send(Faulted(instrument, what))
     if not is_sound:
         bench.send(Unavailable(what))
-    bench.send(Failed(run.job_id, what))
+    bench.send(Failed(run.job_id, what, instrument))
     return Aftermath.STOPPED if is_sound else Aftermath.DOUBTFUL
+
+
+def _out_of_memory() -> str:
+    limit_bytes, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = "" if limit_bytes == resource.RLIM_INFINITY else f" of {limit_bytes} bytes"
+    return (
+        f"the rack process ran out of its memory{limit}: make the job smaller, or raise"
+        " rack_memory_bytes of the quantum computer in labd.toml"
+    )
 
 
 class _Job:
@@ -112,14 +141,19 @@ class _Job:
         self._bench = bench
         self._watch = Stopwatch()
         self._progressed = 0.0
+        self._budgeted = Budget(0.0, 0.0)
+        self._is_playing = False
 
     def run(self) -> Mapping[str, float]:
         """Seconds by phase. Raises whatever ends the job before its time."""
         rig, watch = self._bench.rig, self._watch
         prepared = prepare(self._run, self._bench.workshop, watch)
         job = prepared.job
+        work = work_of(job, self._bench.workshop)
+        self._budget(loading(work))
         with watch.phase("apply"):
-            rig.apply({**job.settings, **job.spots[0]})
+            self._apply(self._bench.last.under({**job.settings, **job.spots[0]}))
+        self._bench.last.keep()
         with watch.phase("load"):
             report = rig.load(job.program)
         _log.info(
@@ -135,14 +169,25 @@ class _Job:
             for spot, settings in enumerate(job.spots):
                 if spot:
                     with watch.phase("apply"):
-                        rig.apply(settings)
-                self._measure(spot, job, demodulator, result)
+                        self._apply(settings)
+                self._measure(spot, job, work, demodulator, result)
+            self._budget(completing(work, self._bench.tempo.stretch))
             with watch.phase("write"):
                 result.finish()
+        self._bench.last.keep()
         return watch.seconds()
 
+    def _apply(self, settings: Mapping[str, SettingValue]) -> None:
+        self._bench.rig.apply(settings)
+        self._bench.last.note(settings)
+
+    def _budget(self, needed: Budget) -> None:
+        """Tell the daemon when to give the job up."""
+        self._budgeted = needed
+        self._bench.send(Budgeted(self._run.job_id, needed.total_s, needed.step_s))
+
     def _measure(
-        self, spot: int, job: PulseJob, demodulator: Demodulator, result: ResultSink
+        self, spot: int, job: PulseJob, work: Work, demodulator: Demodulator, result: ResultSink
     ) -> None:
         """All shots of one spot, block by block."""
         tempo, loop_s, limit = self._bench.tempo, _loop_s(job), self._most_shots(job)
@@ -152,6 +197,7 @@ class _Job:
                 raise _GivenUp
             started = time.monotonic()
             n_shots = next_block(job.n_shots - n_done, tempo.shots_of_block(loop_s), limit)
+            self._budget_block(playing(work, tempo.stretch, n_shots * loop_s))
             try:
                 with self._watch.phase("run"):
                     records = self._bench.rig.run(n_shots)
@@ -164,6 +210,14 @@ class _Job:
             n_done += n_shots
             tempo.learn(n_shots * loop_s, time.monotonic() - started)
             self._report(job, spot * job.n_shots + n_done)
+
+    def _budget_block(self, needed: Budget) -> None:
+        """Tell the daemon of a block that needs more than it knows of; or of the first one."""
+        known = self._budgeted
+        grows = needed.step_s > known.step_s or needed.total_s > GROWTH * known.total_s
+        if grows or not self._is_playing:
+            self._is_playing = True
+            self._budget(Budget(needed.total_s, GROWTH * needed.step_s))
 
     def _most_shots(self, job: PulseJob) -> int:
         shot_bytes = max(job.program.n_triggers * job.program.record_samples * 8, 1)
@@ -192,6 +246,11 @@ class Tempo:
     def __init__(self) -> None:
         self._stretch = 1.0
 
+    @property
+    def stretch(self) -> float:
+        """How much longer than their shots play blocks take."""
+        return self._stretch
+
     def shots_of_block(self, loop_s: float) -> int:
         """How many shots of that length a block should have, at least 1."""
         return max(int(BLOCK_S / (loop_s * self._stretch)), 1)
@@ -200,6 +259,18 @@ class Tempo:
         """A block whose shots play that long took so long."""
         slowest, fastest = self._stretch * MAX_CHANGE, self._stretch / MAX_CHANGE
         self._stretch = min(max(taken_s / played_s, fastest), slowest)
+
+
+def work_of(job: PulseJob, workshop: Workshop) -> Work:
+    """What a job asks of the rack, for its budget."""
+    rules = workshop.wiring.outputs.values()
+    return Work(
+        playing_s=_loop_s(job) * job.n_shots * len(job.spots),
+        n_spots=len(job.spots),
+        upload_bytes=upload_bytes_of(job.program),
+        result_bytes=job.result_bytes,
+        ramp_s=max((rule.longest_ramp_s for rule in rules), default=0.0),
+    )
 
 
 def _loop_s(job: PulseJob) -> float:

@@ -20,6 +20,7 @@ from labd.rack.messages import (
     Cancelled,
     FromRack,
     Granted,
+    Instrument,
     Message,
     MessageReader,
     Ping,
@@ -35,7 +36,8 @@ _log = logging.getLogger(__name__)
 END_PATIENCE_S: Final = 20.0
 """How long closing may take once the daemon is gone."""
 _READ_BYTES: Final = 65536
-_EXIT_HUNG: Final = 70
+EXIT_HUNG: Final = 70
+"""The exit status of a process that gave up waiting for a driver."""
 
 
 class Inbox:
@@ -51,7 +53,8 @@ class Inbox:
         self._is_cancelled = False
         self._is_closing = False
         self._is_granted = False
-        self._is_hung = threading.Timer(END_PATIENCE_S, os._exit, (_EXIT_HUNG,))
+        self._known: tuple[Instrument, ...] = ()
+        self._is_hung = threading.Timer(END_PATIENCE_S, os._exit, (EXIT_HUNG,))
         self._is_hung.daemon = True
 
     def start(self) -> None:
@@ -62,6 +65,11 @@ class Inbox:
     def is_closing(self) -> bool:
         """Whether the process is to end."""
         return self._is_closing
+
+    @property
+    def known(self) -> tuple[Instrument, ...]:
+        """The instruments as they were before, from the last grant."""
+        return self._known
 
     def close(self) -> None:
         """The process is to end: what runs is given up, nobody waits any longer. Idempotent."""
@@ -141,9 +149,9 @@ class Inbox:
                     self._changed.notify_all()
             case Cancel(job_id):
                 self._cancel(job_id)
-            case Granted():
+            case Granted(known):
                 with self._changed:
-                    self._is_granted = True
+                    self._is_granted, self._known = True, known
                     self._changed.notify_all()
             case Shutdown():
                 self.close()

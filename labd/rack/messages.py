@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import Final, cast
 
+from labd.core.health import Sign
+
 MAX_FRAME_BYTES: Final = 1 << 20
 """A longer frame is not ours: the stream is broken."""
 
@@ -42,11 +44,6 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
-    """Daemon to rack: every output is safe; the instruments are the rack's until it lets go."""
-
-
-@dataclass(frozen=True, slots=True)
 class Shutdown:
     """Daemon to rack: give up what runs, make the instruments safe, close them, exit."""
 
@@ -72,6 +69,17 @@ class Instrument:
 
 
 @dataclass(frozen=True, slots=True)
+class Granted:
+    """Daemon to rack: every output is safe; the instruments are the rack's until it lets go.
+
+    known: the instruments as they were when they were opened last. One that is another now is not
+    taken for the same.
+    """
+
+    known: tuple[Instrument, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """Rack to daemon: the station is open; jobs can be run."""
 
@@ -79,8 +87,24 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Faulted:
+    """Rack to daemon: an instrument failed; is_absent: it could not even be connected to."""
+
+    instrument: str
+    what: str
+    is_absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """Rack to daemon: while no job ran, the instruments were asked how they are."""
+
+    signs: tuple[Sign, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Rack to daemon: the station cannot be used now, the rack keeps trying. `what`: a sentence."""
+    """Rack to daemon: the station cannot be used now. `what`: a sentence. `Released` follows."""
 
     what: str
 
@@ -95,6 +119,19 @@ class Started:
     """Rack to daemon: the job's payload is being read."""
 
     job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Budgeted:
+    """Rack to daemon: what the job needs at most from now on (labd.core.budget).
+
+    total_s: from its start, reading and compiling aside. step_s: from now to the next sign of
+    progress; each of them, this one too, begins it anew.
+    """
+
+    job_id: str
+    total_s: float
+    step_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +153,14 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Rack to daemon: the job could not be finished; `error` is the sentence for its owner."""
+    """Rack to daemon: the job could not be finished; `error` is the sentence for its owner.
+
+    instrument: whose fault it is; empty where it is none's.
+    """
 
     job_id: str
     error: str
+    instrument: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +179,12 @@ ToRack = Run | Cancel | Granted | Shutdown | Ping
 FromRack = (
     Pong
     | Ready
+    | Faulted
+    | Probed
     | Unavailable
     | Released
     | Started
+    | Budgeted
     | Progress
     | Completed
     | Failed
@@ -157,9 +201,12 @@ _NAMES: Final[Mapping[type[Message], str]] = {
     Ping: "ping",
     Pong: "pong",
     Ready: "ready",
+    Faulted: "faulted",
+    Probed: "probed",
     Unavailable: "unavailable",
     Released: "released",
     Started: "started",
+    Budgeted: "budgeted",
     Progress: "progress",
     Completed: "completed",
     Failed: "failed",
@@ -227,7 +274,8 @@ class MessageReader:
         return tuple(messages)
 
 
-_Json = str | int | Mapping[str, float] | Sequence[Mapping[str, str]]
+_Scalar = str | int | float | bool
+_Json = _Scalar | Mapping[str, float] | Sequence[Mapping[str, _Scalar]]
 
 
 def _members_of(message: Message) -> Mapping[str, _Json]:
@@ -235,6 +283,10 @@ def _members_of(message: Message) -> Mapping[str, _Json]:
     match message:
         case Ready(instruments):
             return {"instruments": [asdict(instrument) for instrument in instruments]}
+        case Granted(known):
+            return {"known": [asdict(instrument) for instrument in known]}
+        case Probed(signs):
+            return {"signs": [asdict(sign) for sign in signs]}
         case Completed(job_id, timings_s):
             return {"job_id": job_id, "timings_s": dict(timings_s)}
         case _:
@@ -245,11 +297,23 @@ def _build(message_type: type[Message], members: Mapping[str, object]) -> Messag
     """The message of that type from its members, whose names were checked."""
     if message_type is Ready:
         return Ready(_instruments(members["instruments"]))
+    if message_type is Granted:
+        return Granted(_instruments(members["known"]))
+    if message_type is Probed:
+        return Probed(tuple(_sign(one) for one in _objects(members["signs"], Sign)))
     if message_type is Completed:
         return Completed(_text(members, "job_id"), _timings(members["timings_s"]))
     if message_type is Progress:
         done, total = _count(members, "shots_done"), _count(members, "shots_total")
         return Progress(_text(members, "job_id"), done, total)
+    if message_type is Budgeted:
+        total_s, step_s = _number(members, "total_s"), _number(members, "step_s")
+        return Budgeted(_text(members, "job_id"), total_s, step_s)
+    if message_type is Faulted:
+        is_absent = members["is_absent"]
+        if not isinstance(is_absent, bool):
+            raise BadMessage("is_absent is neither true nor false")
+        return Faulted(_text(members, "instrument"), _text(members, "what"), is_absent)
     texts = {name: _text(members, name) for name in members}
     return cast("Callable[..., Message]", message_type)(**texts)
 
@@ -268,6 +332,13 @@ def _count(members: Mapping[str, object], name: str) -> int:
     return value
 
 
+def _number(members: Mapping[str, object], name: str) -> float:
+    value = members[name]
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise BadMessage(f"{name} is a {type(value).__name__}, expected a number")
+    return value
+
+
 def _timings(value: object) -> Mapping[str, float]:
     if not isinstance(value, dict):
         raise BadMessage(f"timings_s is a {type(value).__name__}, expected an object")
@@ -277,10 +348,24 @@ def _timings(value: object) -> Mapping[str, float]:
     return MappingProxyType(value)
 
 
+def _objects(value: object, item_type: type[Instrument] | type[Sign]) -> list[Mapping[str, object]]:
+    """Objects that have the members of that type, whatever these are."""
+    names = [item.name for item in fields(item_type)]
+    kind = item_type.__name__.lower()
+    if not isinstance(value, list) or any(not isinstance(one, dict) for one in value):
+        raise BadMessage(f"{kind}s is not a list of objects")
+    if any(sorted(one) != sorted(names) for one in value):
+        raise BadMessage(f"{kind} does not have exactly the members {names}")
+    return value
+
+
 def _instruments(value: object) -> tuple[Instrument, ...]:
     names = [item.name for item in fields(Instrument)]
-    if not isinstance(value, list) or any(not isinstance(one, dict) for one in value):
-        raise BadMessage("instruments is not a list of objects")
-    if any(sorted(one) != sorted(names) for one in value):
-        raise BadMessage(f"an instrument does not have exactly the members {names}")
-    return tuple(Instrument(**{name: _text(one, name) for name in names}) for one in value)
+    return tuple(
+        Instrument(**{name: _text(one, name) for name in names})
+        for one in _objects(value, Instrument)
+    )
+
+
+def _sign(members: Mapping[str, object]) -> Sign:
+    return Sign(_text(members, "instrument"), _number(members, "took_s"), _text(members, "trouble"))

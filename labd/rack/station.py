@@ -12,8 +12,8 @@ import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +32,12 @@ _log = logging.getLogger(__name__)
 CHUNK_BYTES: Final = 1 << 20
 """How much is read from an instrument at once: VISA's 20 KiB cost a factor on large blocks."""
 
-
+OPEN_LIMIT_S: Final = 60.0
+"""How long drivers may take to connect to their instruments."""
+LOOK_TIMEOUT_MS: Final = 1000
+"""For a connection to an instrument that did not open: does anybody take it?"""
+LONGEST_TIMEOUT_S: Final = 30.0
+"""What a station file may set as `timeout` of an instrument at most."""
 MAX_SENTENCES: Final = 3
 """Where the whole rack is off, nobody wants to read of each instrument."""
 
@@ -47,17 +52,33 @@ class Identity:
     firmware: str
 
 
+@dataclass(frozen=True, slots=True)
+class OpeningFault:
+    """One instrument that cannot be opened. what: why. is_absent: nothing takes the connection."""
+
+    instrument: str
+    what: str
+    is_absent: bool = False
+    address: str = ""
+
+    def __str__(self) -> str:
+        """``name at address: sentence``."""
+        where = f" at {self.address}" if self.address else ""
+        return f"{self.instrument}{where}: {self.what}"
+
+
 @dataclass(eq=False)
 class StationUnavailable(Exception):
-    """Instruments that cannot be opened. faults: a sentence for each, naming it and its address."""
+    """Instruments that cannot be opened. is_hung: a driver is still trying, nobody can stop it."""
 
-    faults: tuple[str, ...]
+    faults: tuple[OpeningFault, ...]
+    is_hung: bool = False
 
     def __str__(self) -> str:
         """The first sentences, and how many more there are."""
         n_more = len(self.faults) - MAX_SENTENCES
         more = (f"and {n_more} more instruments do not open either",) if n_more > 0 else ()
-        return "; ".join(self.faults[:MAX_SENTENCES] + more)
+        return "; ".join((*map(str, self.faults[:MAX_SENTENCES]), *more))
 
 
 class OpenStation(Mapping[str, object]):
@@ -97,15 +118,17 @@ def open_station(path: Path, flight: FlightBoard | None = None) -> OpenStation:
     configs = station.config["instruments"] if station.config is not None else {}
     # pyvisa keeps a resource manager as long as somebody does; made in one thread, used by many.
     managers = [pyvisa.ResourceManager(visalib) for visalib in sorted(_visalibs(configs))]
-    with ThreadPoolExecutor(max(len(names), 1), thread_name_prefix="opening") as pool:
-        openings = {name: pool.submit(_open, station, name, configs[name]) for name in names}
+    pool = ThreadPoolExecutor(max(len(names), 1), thread_name_prefix="opening")
+    openings = {name: pool.submit(_open, station, name, configs[name]) for name in names}
+    hung = wait(openings.values(), OPEN_LIMIT_S).not_done
+    pool.shutdown(wait=False)
     faults = _faults_of(openings, configs)
-    opened = {name: openings[name].result() for name in names if name not in faults}
     if faults:
+        _close([each.result()[0] for name, each in openings.items() if name not in faults])
         openings.clear()
-        _close([instrument for instrument, _ in opened.values()])
         gc.collect()  # half-made drivers hold their connections until they are collected
-        raise StationUnavailable(tuple(faults.values()))
+        raise StationUnavailable(_with_absences(faults, configs), is_hung=bool(hung))
+    opened = {name: openings[name].result() for name in names}
     del managers
     for name, (instrument, _) in opened.items():
         if flight is not None and isinstance(instrument, VisaInstrument):
@@ -136,34 +159,66 @@ def _demand_own_file(path: Path) -> None:
 
 
 def _visalibs(configs: Mapping[str, Mapping[str, object]]) -> set[str]:
-    inits = [config.get("init") for config in configs.values()]
-    libraries = [init.get("visalib", "") for init in inits if isinstance(init, Mapping)]
-    return {str(library) for library in libraries if library}
+    return {library for config in configs.values() if (library := _visalib(config))}
 
 
 def _faults_of(
     openings: Mapping[str, Future[tuple[Instrument, Identity]]],
     configs: Mapping[str, Mapping[str, object]],
-) -> dict[str, str]:
-    """A sentence for each instrument that did not open, by its name."""
-    faults: dict[str, str] = {}
+) -> dict[str, OpeningFault]:
+    """What is wrong with each instrument that did not open, by its name."""
+    faults: dict[str, OpeningFault] = {}
     for name, opening in openings.items():
+        address = str(configs[name].get("address", "no address"))
+        if not opening.done():
+            what = f"its driver has not opened it within {OPEN_LIMIT_S:g} s"
+            faults[name] = OpeningFault(name, what, address=address)
+            continue
         error = opening.exception()
         if error is not None:
             what = str(error).strip().split("\n", 1)[0] or type(error).__name__
-            faults[name] = f"{name} at {configs[name].get('address', 'no address')}: {what}"
+            faults[name] = OpeningFault(name, what, address=address)
             _log.debug("cannot open %s", name, exc_info=error)
             error.__traceback__ = None
     return faults
+
+
+def _with_absences(
+    faults: Mapping[str, OpeningFault], configs: Mapping[str, Mapping[str, object]]
+) -> tuple[OpeningFault, ...]:
+    """The faults, with those marked whose instruments take no connection at all."""
+    with ThreadPoolExecutor(len(faults), thread_name_prefix="looking") as pool:
+        absences = pool.map(lambda name: _is_absent(configs[name]), faults)
+        return tuple(
+            replace(fault, is_absent=is_absent)
+            for fault, is_absent in zip(faults.values(), absences, strict=True)
+        )
+
+
+def _is_absent(config: Mapping[str, object]) -> bool:
+    """Whether an instrument that speaks VISA takes no connection."""
+    address = str(config.get("address", ""))
+    if not address:
+        return False
+    try:
+        manager = pyvisa.ResourceManager(_visalib(config))
+        manager.open_resource(address, open_timeout=LOOK_TIMEOUT_MS).close()
+    except (pyvisa.Error, OSError, EOFError, RuntimeError, ValueError) as error:
+        _log.debug("no connection to %s: %s", address, error)
+        return True
+    return False
+
+
+def _visalib(config: Mapping[str, object]) -> str:
+    init = config.get("init")
+    return str(init.get("visalib", "")) if isinstance(init, Mapping) else ""
 
 
 def _open(station: Station, name: str, config: Mapping[str, object]) -> tuple[Instrument, Identity]:
     """One instrument, open, identified, its connection tuned."""
     address = str(config.get("address", ""))
     if address.upper().endswith("::SOCKET"):
-        init = config.get("init")
-        visalib = init.get("visalib", "") if isinstance(init, Mapping) else ""
-        resource = _open_socket(address, str(visalib))
+        resource = _open_socket(address, _visalib(config))
         instrument = station.load_instrument(
             name, update_snapshot=False, resource=resource, address=None, visalib=None
         )
@@ -171,6 +226,7 @@ def _open(station: Station, name: str, config: Mapping[str, object]) -> tuple[In
         instrument = station.load_instrument(name, update_snapshot=False)
     if isinstance(instrument, VisaInstrument):
         _tune(instrument.visa_handle)
+        _limit_patience(name, instrument.visa_handle)
     idn = {key: str(value or "") for key, value in instrument.get_idn().items()}
     identity = Identity(name, idn.get("model", ""), idn.get("serial", ""), idn.get("firmware", ""))
     if isinstance(instrument, VisaInstrument) and not identity.model:
@@ -201,6 +257,13 @@ def _tune(resource: MessageBasedResource) -> None:
     if is_framed and resource.interface_type == InterfaceType.tcpip:
         resource.set_visa_attribute(ResourceAttribute.termchar_enabled, False)
         resource.chunk_size = CHUNK_BYTES
+
+
+def _limit_patience(name: str, resource: MessageBasedResource) -> None:
+    """No answer is waited for without end, whatever the station file's `timeout` says."""
+    if not resource.timeout <= 1000.0 * LONGEST_TIMEOUT_S:
+        _log.warning("%s: its timeout is limited to %g s", name, LONGEST_TIMEOUT_S)
+        resource.timeout = 1000.0 * LONGEST_TIMEOUT_S
 
 
 def _close(instruments: list[Instrument]) -> None:

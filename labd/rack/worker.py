@@ -1,15 +1,16 @@
-"""The rack's life: open the station, run jobs, open it again after trouble, leave it safe.
+"""The rack's life: open the station, run jobs, ask the instruments how they are, leave it safe.
 
 After an instrument's fault nothing is known of it, so the whole station is closed and opened anew:
-every instrument is identified again and sent everything again. While that does not succeed, the
-rack says why and keeps trying. In between, the instruments are the guard's: it makes sure that
-every output is safe, and the rack opens nothing before that.
+every instrument is identified again and sent everything again. In between, the instruments are the
+guard's: it makes sure that every output is safe. When they come back is the daemon's decision,
+which remembers how often each one has failed; here nothing is tried twice.
 """
 
 from __future__ import annotations
 
 import importlib
 import logging
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,18 +23,21 @@ from labd.core.station_description import Chip
 from labd.rack.executor import Aftermath, Bench, Tempo, execute
 from labd.rack.fence import OutputsUnknown, fence_in
 from labd.rack.flight import FlightBoard
-from labd.rack.inbox import Inbox
-from labd.rack.messages import Instrument, Ready, Stopped, Unavailable
+from labd.rack.inbox import EXIT_HUNG, Inbox
+from labd.rack.last_settings import LAST_SETTINGS_FILE, LastSettings
+from labd.rack.messages import Faulted, Instrument, Probed, Ready, Stopped, Unavailable
 from labd.rack.preparation import Workshop
-from labd.rack.station import OpenStation, StationUnavailable, open_station
+from labd.rack.station import OpeningFault, OpenStation, StationUnavailable, open_station
 from labd.wiring_file import read_wiring
 
 _log = logging.getLogger(__name__)
 
-FIRST_RETRY_S: Final = 0.5
-LONGEST_RETRY_S: Final = 30.0
-IDLE_S: Final = 2.0
-"""After that much idleness the instruments are asked whether they are still as they were left."""
+PROBE_EVERY_S: Final = 3.0
+"""While no job runs, the instruments are asked so often how they are."""
+TRUSTED_S: Final = 2.0
+"""So long after they were used or asked, a job may begin without asking them."""
+PAUSE_S: Final = 0.2
+"""Between two openings, also for a daemon that grants them at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +64,43 @@ class Worker:
         while self._inbox.wait_for_grant():
             opened = self._open()
             if opened is None:
-                break
-            try:
-                self._run_jobs(opened)
-            finally:
-                opened.rig.make_safe()
-                opened.rig.close()
-            self._inbox.release()
+                self._inbox.wait_for_end(PAUSE_S)
+            else:
+                try:
+                    self._run_jobs(opened)
+                finally:
+                    opened.rig.make_safe()
+                    opened.rig.close()
+            if not self._inbox.is_closing:
+                self._inbox.release()
         self._inbox.send(Stopped())
 
     def _open(self) -> _Opened | None:
-        """The rack, open, however long it takes; None if the process is to end before."""
-        retry_s = FIRST_RETRY_S
-        while not self._inbox.is_closing:
-            try:
-                opened = open_rack(self._files, self._flight)
-            except (BadFile, StationUnavailable, InstrumentFault) as error:
-                what = " ".join(str(error).split())
-                _log.debug("the rack cannot be opened: %s", what)
-                self._inbox.send(Unavailable(what))
-                self._inbox.wait_for_end(retry_s)
-                retry_s = min(2 * retry_s, LONGEST_RETRY_S)
-            else:
-                self._inbox.send(Ready(opened.instruments))
-                return opened
+        """The rack, open; None, told to the daemon, where that does not succeed."""
+        try:
+            opened = open_rack(self._files, self._flight, self._inbox.known)
+        except StationUnavailable as error:
+            for fault in error.faults:
+                self._inbox.send(Faulted(fault.instrument, str(fault), fault.is_absent))
+            self._refuse(str(error))
+            if error.is_hung:
+                os._exit(EXIT_HUNG)  # there is no other way to stop a driver's thread
+        except InstrumentFault as error:
+            self._inbox.send(Faulted(error.instrument, str(error)))
+            self._refuse(str(error))
+        except BadFile as error:
+            self._refuse(" ".join(str(error).split()))
+        except Exception as error:
+            _log.exception("the rack cannot be opened")
+            self._refuse(f"internal error: {type(error).__name__}: {error}")
+        else:
+            self._inbox.send(Ready(opened.instruments))
+            return opened
         return None
+
+    def _refuse(self, what: str) -> None:
+        _log.debug("the rack cannot be opened: %s", what)
+        self._inbox.send(Unavailable(what))
 
     def _run_jobs(self, opened: _Opened) -> None:
         """Jobs as they come, until an end is wanted or the rig is not to be trusted any more."""
@@ -94,12 +110,16 @@ class Worker:
             self._inbox.send,
             self._inbox.is_given_up,
             Tempo(),
+            LastSettings(Path(LAST_SETTINGS_FILE), self._files.wiring.read_bytes()),
         )
-        last_used = time.monotonic()
-        while self._inbox.wait_for_run():
-            if time.monotonic() > last_used + IDLE_S and self._is_lost(opened.rig):
-                return
-            run = self._inbox.take_run(opened.rig.interrupt)
+        trusted_s = time.monotonic() + TRUSTED_S
+        while not self._inbox.is_closing:
+            has_run = self._inbox.wait_for_run(PROBE_EVERY_S)
+            if time.monotonic() > trusted_s:
+                if not self._are_well(opened.rig):
+                    return
+                trusted_s = time.monotonic() + TRUSTED_S
+            run = self._inbox.take_run(opened.rig.interrupt) if has_run else None
             if run is None:
                 continue
             aftermath = execute(run, bench)
@@ -109,13 +129,17 @@ class Worker:
             opened.rig.stop()
             if aftermath is Aftermath.STOPPED and not opened.rig.make_safe():
                 return
-            last_used = time.monotonic()
+            trusted_s = time.monotonic() + TRUSTED_S
 
-    def _is_lost(self, rig: Rig) -> bool:
-        lost = rig.lost()
-        if lost:
-            _log.warning("the rack is opened again: %s", "; ".join(lost))
-        return bool(lost)
+    def _are_well(self, rig: Rig) -> bool:
+        """Ask the instruments how they are, and tell the daemon."""
+        signs = rig.probe()
+        troubles = [sign.trouble for sign in signs if sign.trouble]
+        self._inbox.send(Probed(signs))
+        if troubles:
+            _log.warning("the rack is opened again: %s", "; ".join(troubles))
+            self._inbox.send(Unavailable("; ".join(troubles)))
+        return not troubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +151,13 @@ class _Opened:
     instruments: tuple[Instrument, ...]
 
 
-def open_rack(files: RackFiles, flight: FlightBoard | None = None) -> _Opened:
+def open_rack(
+    files: RackFiles, flight: FlightBoard | None = None, known: tuple[Instrument, ...] = ()
+) -> _Opened:
     """Read wiring and chip, open the station, and let the rig take it over.
 
-    Raises BadFile, StationUnavailable or InstrumentFault; then nothing stays open.
+    known: the instruments as they were. Raises BadFile, StationUnavailable or InstrumentFault; then
+    nothing stays open.
     """
     wiring = read_wiring(files.wiring)
     chip = (
@@ -143,6 +170,7 @@ def open_rack(files: RackFiles, flight: FlightBoard | None = None) -> _Opened:
         raise BadFile(str(files.wiring), (what,)) from error
     station = open_station(files.station, flight)
     try:
+        _demand_the_same(_identities(station), known)
         fence_in(station, wiring.outputs)
         rig = rig_module.open_rig(station, wiring)
     except OutputsUnknown as error:
@@ -153,6 +181,27 @@ def open_rack(files: RackFiles, flight: FlightBoard | None = None) -> _Opened:
         raise
     workshop = Workshop(rig_module, wiring, chip, files.max_result_bytes)
     return _Opened(rig, workshop, _identities(station))
+
+
+def _demand_the_same(now: tuple[Instrument, ...], known: tuple[Instrument, ...]) -> None:
+    """Raise StationUnavailable with those that are not the ones that they were."""
+    before = {one.name: (one.model, one.serial) for one in known}
+    others = [one for one in now if before.get(one.name, (one.model, one.serial)) != _unit(one)]
+    if others:
+        raise StationUnavailable(
+            tuple(
+                OpeningFault(
+                    one.name,
+                    f"it is another instrument now: {' '.join(_unit(one))}, before"
+                    f" {' '.join(before[one.name])}; if that is meant, restart labd",
+                )
+                for one in others
+            )
+        )
+
+
+def _unit(one: Instrument) -> tuple[str, str]:
+    return one.model, one.serial
 
 
 def _identities(station: OpenStation) -> tuple[Instrument, ...]:

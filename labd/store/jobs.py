@@ -146,6 +146,17 @@ def end_executing(
     return job
 
 
+def begin_again(db: sqlite3.Connection, job_id: JobId, what: str, now_ns: int) -> None:
+    """Log that an executing job is executed once more. what: why."""
+    db.execute(
+        "INSERT INTO job_events (job_id, number, state, at_ns, error)"
+        " SELECT jobs.id, MAX(number) + 1, jobs.state, MAX(?, MAX(job_events.at_ns)), ?"
+        " FROM jobs JOIN job_events ON job_events.job_id = jobs.id"
+        " WHERE jobs.id = ? AND jobs.state = 'EXECUTING' GROUP BY jobs.id",
+        (now_ns, what, job_id.bytes),
+    )
+
+
 def cancel(
     db: sqlite3.Connection, job_id: JobId, reason: str, by: AuditEntry | None, now_ns: int
 ) -> Job:

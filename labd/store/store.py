@@ -244,6 +244,17 @@ class Store:
             lambda db: jobs.end_executing(db, job_id, ending, outcome, self._clock_ns())
         )
 
+    async def begin_again(self, job_id: JobId, what: str) -> None:
+        """Log another attempt at an executing job; nothing is left of the first one's result.
+
+        No rack may be writing it any more. Raises Unavailable.
+        """
+        try:
+            self.directory.remove_result(job_id)
+        except OSError as error:
+            raise Unavailable(storage_sentence(error)) from error
+        await self._writer.write(lambda db: jobs.begin_again(db, job_id, what, self._clock_ns()))
+
     def _finished_result(self, job_id: JobId) -> jobs.StoredResult:
         """A large one is hashed after the job has ended (`Keeping.hash_all`)."""
         try:

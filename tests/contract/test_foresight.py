@@ -20,11 +20,12 @@ from labd.desk import Desk
 from labd.foresight import Foresight
 from labd.guard_process import Guard, GuardCommand
 from labd.rack_process import RackCommand
+from labd.rack_status import RackState, RackStatus
 from labd.store.jobs import Ending
 from labd.store.store import Store
 from labd.store.submissions import UNCONDITIONAL
 from labd.store.timeslots import Booking
-from labd.supervisor import RackState, RackStatus, Supervisor
+from labd.supervisor import Supervisor
 
 pytestmark = pytest.mark.anyio
 

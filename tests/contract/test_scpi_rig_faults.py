@@ -142,15 +142,16 @@ def test_one_dead_instrument_does_not_keep_the_others_from_being_safe(star5: Lab
 def test_lost_instruments_are_found_without_a_job(star5: Lab) -> None:
     with star5.rig() as rig:
         hurry(rig)
-        healthy = rig.lost()
+        healthy = rig.probe()
         star5.faults.inject("scope", "mute")
         star5.faults.inject("bias_qb3", "power-cycle", seconds=0.01)
 
-        lost = rig.lost()
+        signs = rig.probe()
 
-    assert healthy == ()
-    assert len(lost) == 2
-    assert {sentence.split(",")[0].split(" ")[0] for sentence in lost} == {"scope", "bias_qb3"}
+    assert not any(sign.trouble for sign in healthy)
+    assert all(sign.took_s > 0 for sign in healthy)
+    assert {sign.instrument for sign in signs if sign.trouble} == {"scope", "bias_qb3"}
+    assert all(sign.trouble.startswith(sign.instrument) for sign in signs if sign.trouble)
 
 
 def test_a_station_with_a_mute_instrument_is_unavailable_by_name(star5: Lab) -> None:

@@ -30,6 +30,7 @@ from labd.foresight import Foresight
 from labd.guard_process import Guard, GuardCommand
 from labd.identity import Caller
 from labd.rack_process import RackCommand
+from labd.rack_status import RackState, RackStatus
 from labd.rpc.acceptance import Acceptance
 from labd.rpc.intake import Intake
 from labd.rpc.jobs import Jobs
@@ -40,7 +41,7 @@ from labd.rpc.lab_timeslots import LabTimeslots
 from labd.rpc.laboratory import Laboratory
 from labd.store.jobs import Ending
 from labd.store.store import Store
-from labd.supervisor import RackState, RackStatus, Supervisor
+from labd.supervisor import Supervisor
 from labd.wire import iqm_server_pb2 as iqm
 from labd.wire import lab_pb2 as lab
 from labd.wire import sweep_pb2

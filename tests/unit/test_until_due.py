@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from labd import supervisor
+from labd import job_runner
 from labd.changes import Changes, Watch
+from labd.job_runner import until_due
 from labd.store.timeslots import Decision
-from labd.supervisor import until_due
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +35,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    monkeypatch.setattr(supervisor, "CLOCK_STEP_S", 0.005)
+    monkeypatch.setattr(job_runner, "CLOCK_STEP_S", 0.005)
     return Clock()
 
 

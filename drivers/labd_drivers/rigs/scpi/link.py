@@ -25,8 +25,9 @@ from qcodes.instrument import VisaInstrument
 from qcodes.instrument_drivers.tektronix import TektronixDPOModeError
 from qcodes.instrument_drivers.yokogawa import YokogawaGS200Exception
 
-from labd.core.errors import InstrumentFault
+from labd.core.errors import InstrumentFault, JobFailure
 from labd.core.log_fields import about
+from labd.core.rig import RunInterrupted
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +54,6 @@ MAX_ERRORS: Final = 40
 """An error queue longer than this is not read to its end."""
 MAX_MESSAGE_BYTES: Final = 16_384
 """Commands are sent together up to this size."""
-ANSWER_TIMEOUT_S: Final = 5.0
-"""How long an instrument may take to answer."""
 RECOVERY_TIMEOUT_S: Final = 1.0
 """How long an instrument in trouble is given to answer for its error queue."""
 
@@ -91,7 +90,8 @@ class Link:
         self.driver = driver
         self._errors_of = errors_of
         self._lock = threading.RLock()
-        self._patience_s = ANSWER_TIMEOUT_S
+        self._usual_s = driver.visa_handle.timeout / 1000.0
+        self._patience_s = self._usual_s
         self._is_silent = False
 
     @contextmanager
@@ -105,9 +105,9 @@ class Link:
                 raise InstrumentFault(self.name, what, "it no longer answers")
             try:
                 yield
-            except InstrumentFault:
+            except (JobFailure, RunInterrupted, MemoryError):
                 raise
-            except TROUBLE as error:
+            except Exception as error:  # drivers raise anything; it is their instrument's fault
                 raise self._fault(what, error) from error
 
     def settle(self, what: str, extra_s: float = 0.0) -> None:
@@ -124,7 +124,7 @@ class Link:
     def clear(self) -> None:
         """Empty the error queue and the event register, and forget what is in them."""
         self._is_silent = False
-        self.hurry(ANSWER_TIMEOUT_S)
+        self.hurry(self._usual_s)
         with self.doing("clearing its status"):
             self.driver.write("*CLS")
             self._errors_of(self.driver)
@@ -189,12 +189,14 @@ class Link:
     def _fault(self, what: str, error: BaseException) -> InstrumentFault:
         """The fault to be raised, after the instrument has been cleared if it can be."""
         sentence = str(error).strip().split("\n", 1)[0] or type(error).__name__
+        if not isinstance(error, TROUBLE):
+            sentence = f"its driver raised {type(error).__name__}: {sentence}"
         try:
             with self._deadline(min(RECOVERY_TIMEOUT_S, self._patience_s)):
                 self._demand_open()
                 self.driver.device_clear()
                 errors = self._errors_of(self.driver)
-        except TROUBLE as worse:
+        except Exception as worse:
             fields = about(instrument=self.name)
             _log.info("%s does not recover: %s", self.name, worse, extra=fields)
             self._is_silent = True

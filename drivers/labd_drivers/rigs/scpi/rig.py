@@ -19,6 +19,7 @@ from typing import Final
 from qcodes.instrument import Instrument
 
 from labd.core.errors import ExecutionFailed, InstrumentFault
+from labd.core.health import Sign
 from labd.core.log_fields import about
 from labd.core.program import Records, RigProgram
 from labd.core.rig import LoadReport, RunInterrupted, SettingValue
@@ -65,15 +66,17 @@ class ScpiRig:
         self._is_interrupted = threading.Event()
         self._make_ready()
 
-    def lost(self) -> tuple[str, ...]:
+    def probe(self) -> tuple[Sign, ...]:
         """Which instruments are silent, or were switched off and on, since they were set up."""
-        troubles: dict[str, str] = {}
+        signs: dict[str, Sign] = {}
 
         def ask(link: Link) -> None:
-            troubles[link.name] = link.trouble()
+            started = time.monotonic()
+            trouble = link.trouble()
+            signs[link.name] = Sign(link.name, time.monotonic() - started, trouble)
 
         self._crew.do({name: partial(ask, link) for name, link in self._rack.links.items()})
-        return tuple(troubles[name] for name in self._rack.links if troubles[name])
+        return tuple(signs[name] for name in self._rack.links)
 
     def apply(self, settings: Mapping[str, SettingValue]) -> None:
         """Set station parameters through the wiring; what has its value already is left alone."""
