@@ -1,8 +1,8 @@
 """Drivers that misbehave on request, for the rack process of a FaultLab.
 
 They are QCoDeS' own, of the same names, with something between them and VISA: when the instrument
-that the wish file names is sent a message with the wished header in it, the deed is done, once, after the
-message has left. The wish file is named by LABD_TEST_WISH: {"instrument", "header", "deed"}.
+that the wish file names is sent a message with the wished header in it, the deed is done, once,
+after the message has left. LABD_TEST_WISH names the file: {"instrument", "header", "deed"}.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from qcodes.instrument import VisaInstrument
 from qcodes.instrument_drivers import rohde_schwarz, tektronix, yokogawa
 
 WISH = Path(os.environ["LABD_TEST_WISH"])
@@ -38,7 +39,7 @@ class _Library:
         return getattr(self._library, name)
 
     @property  # type: ignore[misc]
-    def __class__(self) -> type:  # type: ignore[override]
+    def __class__(self) -> type:
         return type(self._library)
 
     def write(self, session: Any, data: bytes) -> Any:
@@ -47,6 +48,12 @@ class _Library:
         if deed:
             DEEDS[deed]()
         return written
+
+
+def between(driver: VisaInstrument, name: str) -> None:
+    """Put it between the driver and VISA."""
+    handle: Any = driver.visa_handle
+    handle.visalib = _Library(handle.visalib, name)
 
 
 def wished_deed(instrument: str, message: bytes) -> str:
@@ -147,22 +154,22 @@ DEEDS: dict[str, Callable[[], None]] = {
 class TektronixAWG5208(tektronix.TektronixAWG5208):
     def __init__(self, name: str, *arguments: Any, **options: Any) -> None:
         super().__init__(name, *arguments, **options)
-        self.visa_handle.visalib = _Library(self.visa_handle.visalib, name)
+        between(self, name)
 
 
 class TektronixDPO70000(tektronix.TektronixDPO70000):
     def __init__(self, name: str, *arguments: Any, **options: Any) -> None:
         super().__init__(name, *arguments, **options)
-        self.visa_handle.visalib = _Library(self.visa_handle.visalib, name)
+        between(self, name)
 
 
 class RohdeSchwarzSGS100A(rohde_schwarz.RohdeSchwarzSGS100A):
     def __init__(self, name: str, *arguments: Any, **options: Any) -> None:
         super().__init__(name, *arguments, **options)
-        self.visa_handle.visalib = _Library(self.visa_handle.visalib, name)
+        between(self, name)
 
 
 class YokogawaGS200(yokogawa.YokogawaGS200):
     def __init__(self, name: str, *arguments: Any, **options: Any) -> None:
         super().__init__(name, *arguments, **options)
-        self.visa_handle.visalib = _Library(self.visa_handle.visalib, name)
+        between(self, name)

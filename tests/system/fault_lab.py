@@ -19,12 +19,15 @@ from lab_processes import close, first_line
 from lab_processes import start as start_process
 from quick_lab import HERE, ROOT, QuickLab
 
-from labd.client import Client, CosineRiseFall, Job, Results, gates
+from labd.client import Client, Constant, CosineRiseFall, Job, Results, gates
 from labd.core.jobs import JobState
 from labd_drivers.sim.faults import FaultControl
 
 STAR5 = ROOT / "config" / "star5"
 N_SHOTS = 100
+ANSWER_S = 1.5
+PATIENCE_S = 8.0
+MEMORY_BYTES = 3 << 30
 PI_AMPLITUDE = 0.31
 QUBIT_HZ, FAR_HZ = 4.41e9, 4.51e9
 PARKED_V, MOVED_V = 0.05, 0.2
@@ -42,10 +45,6 @@ class Ended:
     def is_completed(self) -> bool:
         return self.job.status is JobState.COMPLETED
 
-    @property
-    def sentence(self) -> str:
-        return "; ".join(str(error) for error in (self.job.error or ()))
-
 
 class FaultLab(QuickLab):
     """Start it as a context manager: the rack first, then the daemon."""
@@ -56,6 +55,8 @@ class FaultLab(QuickLab):
         super().__init__(folder)
         self.star5 = folder / "config" / "star5"
         self.star5.joinpath("wiring.toml").write_bytes((STAR5 / "wiring.toml").read_bytes())
+        keys = f"job_patience_s = {PATIENCE_S}\nrack_memory_bytes = {MEMORY_BYTES}\n"
+        self.edit("[quantum_computers.star5]\n", f"[quantum_computers.star5]\n{keys}")
         self.wish = folder / "wish.json"
         self.surroundings = {"LABD_TEST_WISH": str(self.wish)}
         self._rack: subprocess.Popen[str] | None = None
@@ -91,7 +92,10 @@ class FaultLab(QuickLab):
 
     def _set_drivers(self) -> None:
         station = self.star5 / "station.yaml"
-        station.write_text(DRIVERS.sub(r"type: fault_drivers.\1", station.read_text()))
+        text = DRIVERS.sub(r"type: fault_drivers.\1", station.read_text())
+        text = re.sub(r"(visalib: ['\"]@py['\"])", rf"\1, timeout: {ANSWER_S}", text)
+        assert f"timeout: {ANSWER_S}" in text
+        station.write_text(text)
 
     def do(self, deed: str, instrument: str, header: str) -> None:
         """Have a driver misbehave when it sends that."""
@@ -120,6 +124,7 @@ class FaultLab(QuickLab):
         )
         segment = program.segment()
         scale = PI_AMPLITUDE * (1 + 1e-5 * self._n_jobs)
+        segment.flux("TC-1-3", Constant(40e-9), scale=1e-3 + 1e-5 * self._n_jobs)
         segment.drive("QB1", CosineRiseFall(40e-9), scale_i=scale)
         gates.measure(segment, self.client.calibration(), "PL-1", ["QB1"])
         return program.pack()
