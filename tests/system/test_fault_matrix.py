@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from fault_cases import Fault, Phase, Promise, every_cell, one_cell_of_each, point_of
+from _pytest.mark.structures import ParameterSet
+from fault_cases import UNKEPT, Fault, Phase, Promise, every_cell, one_cell_of_each, point_of
 from fault_lab import Ended, FaultLab
 
 from labd.client import Job
@@ -54,9 +55,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultLab]:
         yield lab
 
 
-@pytest.mark.parametrize(
-    ("fault", "phase"), CELLS, ids=[f"{fault.name}, {phase.value}" for fault, phase in CELLS]
-)
+def cell(fault: Fault, phase: Phase) -> ParameterSet:
+    why = UNKEPT.get(fault.name)
+    marks = [] if why is None else [pytest.mark.xfail(reason=why, strict=False)]
+    return pytest.param(fault, phase, id=f"{fault.name}, {phase.value}", marks=marks)
+
+
+@pytest.mark.parametrize(("fault", "phase"), [cell(*one) for one in CELLS])
 def test_a_fault_ends_as_promised_and_the_next_job_is_good(
     lab: FaultLab, told: Told, fault: Fault, phase: Phase
 ) -> None:
