@@ -2,7 +2,7 @@
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test test-hil setup check unit compat compat-quick compat-waits test-systemd proto bench fuzz kills power-cuts calibrations lock clean
+.PHONY: demo test test-hil setup check unit compat compat-quick compat-waits test-systemd proto bench fuzz kills power-cuts faults calibrations lock clean
 
 demo: .venv/.ready .venv-compat/.ready
 	tests/compat/run-demo
@@ -60,6 +60,10 @@ kills: .venv/.ready
 power-cuts: .venv/.ready
 	.venv/bin/python tests/system/power_cuts.py 100 FULL
 	! .venv/bin/python tests/system/power_cuts.py 20 NORMAL
+
+# Every fault at every point of a job, with a line of how each ended.
+faults: .venv/.ready
+	LABD_FAULTS=all .venv/bin/python -m pytest -q -s --tb=line --timeout 1200 tests/system/test_fault_matrix.py
 
 # Three chips, each from a wrong calibration set back to Bell pairs.
 calibrations: .venv/.ready

@@ -42,7 +42,7 @@ FIRST_BACKOFF_S: Final = 0.2
 LONGEST_BACKOFF_S: Final = 30.0
 SAFE_RETRY_S: Final = 0.5
 HEALTHY_S: Final = 30.0
-"""A process that lived so long earns its successor a start without delay."""
+"""A process that lived so long, or completed a job, earns its successor a start without delay."""
 OPENING_LIMIT_S: Final = 180.0
 """For opening and setting up all instruments, once they are granted; longer than the rack's own."""
 
@@ -83,6 +83,7 @@ class Supervisor:
         self._is_hanging = False
         self._granted_s: float | None = None
         self._n_vain_openings = 0
+        self._has_served = False
         self._is_outdated = False
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -201,7 +202,7 @@ class Supervisor:
                 continue
             self._set_status(RackState.DEAD, why)
             _log.error("rack %s: %s", self._command.name, why, extra=self._fields)
-            if time.monotonic() - started > HEALTHY_S:
+            if self._has_served or time.monotonic() - started > HEALTHY_S:
                 backoff_s = FIRST_BACKOFF_S
             await self._pause(backoff_s)
             backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
@@ -225,6 +226,7 @@ class Supervisor:
         self._process = process
         self._pulse, self._verdict, self._is_hanging = Pulse(), "", False
         self._granted_s, self._n_vain_openings = None, 0
+        self._has_served = False
         work = asyncio.create_task(self._run_jobs(process))
         feeling = asyncio.create_task(self._feel_pulse(process))
         self._granting = asyncio.create_task(self._grant(process))
@@ -358,6 +360,7 @@ class Supervisor:
                 if self._health.states != before:
                     self._desk.changes.notify(("arrival", self._qc_id))
             case rack.Completed():
+                self._has_served = True
                 self._health.served()
                 self._runner.take(message)
             case _:

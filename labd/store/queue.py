@@ -75,8 +75,9 @@ def _first(
 def _start(db: sqlite3.Connection, seq: int, now_ns: int) -> Job:
     row = db.execute(
         "UPDATE jobs SET state = 'EXECUTING', updated_at_ns = MAX(?, updated_at_ns),"
-        " started_at_ns = ?, calibration_set_id = COALESCE(calibration_set_id, (SELECT set_id"
-        " FROM calibration_activations WHERE qc_id = jobs.qc_id ORDER BY seq DESC LIMIT 1))"
+        " started_at_ns = MAX(?, updated_at_ns),"
+        " calibration_set_id = COALESCE(calibration_set_id, (SELECT set_id FROM"
+        " calibration_activations WHERE qc_id = jobs.qc_id ORDER BY seq DESC LIMIT 1))"
         f" WHERE seq = ? AND state = 'IN_QUEUE' RETURNING {COLUMNS}",
         (now_ns, now_ns, seq),
     ).fetchone()

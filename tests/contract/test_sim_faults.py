@@ -169,6 +169,113 @@ def test_a_planned_drop_cuts_the_line_under_the_message(
     assert source.frequency.get() == 1e9
 
 
+def test_a_fault_strikes_just_before_the_command_it_waits_for(
+    source: RohdeSchwarzSGS100A, faults: FaultControl
+) -> None:
+    faults.inject(NAME, "error", code=-300, at_header="SOUR:POW", at_message=2)
+
+    source.write("SOUR:POW 1;:SOUR:POW?;:SYST:ERR:COUN?")
+    before = source.visa_handle.read()
+    source.write("SOUR:FREQ 2 GHz;:SOUR:POW 2;:SYST:ERR:COUN?")
+
+    assert before.endswith(";0")
+    assert source.visa_handle.read() == "1"
+
+
+def test_a_fault_strikes_when_another_instrument_gets_a_command(
+    rack: SimulatedRack, source: RohdeSchwarzSGS100A, faults: FaultControl
+) -> None:
+    other = RohdeSchwarzSGS100A(unique("lo"), rack.addresses("hislip")["lo_qb3"], visalib="@py")
+    faults.inject(NAME, "error", code=-300, at_header="*OPC?", at_instrument="lo_qb3")
+
+    assert source.ask("*OPC?;SYST:ERR:COUN?") == "1;0"
+    assert other.ask("*OPC?") == "1"
+    other.close()
+
+    assert source.ask("SYST:ERR:COUN?") == "1"
+
+
+def test_a_mute_instrument_is_so_from_the_awaited_command_on(
+    source: RohdeSchwarzSGS100A, faults: FaultControl
+) -> None:
+    faults.inject(NAME, "mute", at_header="SOURce:POWer")
+    source.write("SOUR:FREQ 2 GHz;:SOUR:POW 3;:SOUR:FREQ 3 GHz")
+
+    with pytest.raises((pyvisa.VisaIOError, OSError)):
+        source.frequency.get()
+
+    faults.clear(NAME)
+    source.visa_handle.clear()
+    assert source.frequency.get() == 2e9
+
+
+def test_a_liar_takes_a_setting_and_does_not_do_it(
+    source: RohdeSchwarzSGS100A, faults: FaultControl
+) -> None:
+    faults.inject(NAME, "lie", header="SOUR:FREQ")
+    source.frequency(3e9)
+    kept = source.frequency.get()
+    faults.inject(NAME, "lie", header="SOUR:POW", answer="NAN")
+
+    assert (kept, source.ask("SOUR:POW?")) == (1e9, "NAN")
+    assert source.ask("SYST:ERR:COUN?") == "0"
+    faults.clear(NAME)
+    assert source.ask("SOUR:POW?") != "NAN"
+
+
+def test_a_stranger_has_another_serial_number(
+    source: RohdeSchwarzSGS100A, faults: FaultControl
+) -> None:
+    own = source.get_idn()
+
+    faults.inject(NAME, "identity", answer="4711")
+
+    assert source.ask("*IDN?").split(",")[2] == "4711"
+    faults.clear(NAME)
+    assert source.get_idn() == own
+
+
+def test_half_an_answer_has_no_end(source: RohdeSchwarzSGS100A, faults: FaultControl) -> None:
+    faults.inject(NAME, "half")
+
+    with pytest.raises((pyvisa.VisaIOError, OSError)):
+        source.ask("*IDN?")
+
+    faults.clear(NAME)
+    source.visa_handle.clear()
+    assert source.frequency.get() == 1e9
+
+
+def test_a_long_answer_goes_on_with_the_same(
+    source: RohdeSchwarzSGS100A, faults: FaultControl
+) -> None:
+    source.visa_handle.timeout = 5000
+    faults.inject(NAME, "long")
+
+    answer = source.ask("*OPC?")
+
+    assert len(answer) > 4 << 20
+    assert set(answer) == {"1"}
+    faults.clear(NAME)
+    assert source.frequency.get() == 1e9
+
+
+def test_a_short_block_has_half_of_its_data(rack: SimulatedRack, faults: FaultControl) -> None:
+    manager = pyvisa.ResourceManager("@py")
+    awg = manager.open_resource(rack.addresses("hislip")["awg1"])
+    awg.write('WLIS:WAV:NEW "short",8,REAL')  # type: ignore[attr-defined]
+    faults.inject("awg1", "short")
+
+    block = awg.query_binary_values('WLIS:WAV:DATA? "short",0,8')  # type: ignore[attr-defined]
+    size = awg.query("WLIS:SIZE?")  # type: ignore[attr-defined]
+    awg.write('WLIS:WAV:DEL "short"')  # type: ignore[attr-defined]
+    awg.close()
+    manager.close()
+
+    assert block == [0.0] * 4
+    assert int(size) == 1
+
+
 def test_status_shows_what_is_wrong(source: RohdeSchwarzSGS100A, faults: FaultControl) -> None:
     source.write("NONSENSE")
     source.ask("*OPC?")
@@ -196,6 +303,11 @@ def test_status_shows_what_is_wrong(source: RohdeSchwarzSGS100A, faults: FaultCo
         (b'{"do": "fault", "instrument": "toaster", "fault": "mute"}', "no instrument 'toaster'"),
         (b'{"do": "fault", "instrument": "awg1", "fault": "fire"}', "no fault 'fire'"),
         (b'{"do": "fault", "instrument": "awg1", "fault": "refuse", "header": "X"}', "command 'X'"),
+        (b'{"do": "fault", "instrument": "awg1", "fault": "lie", "header": "X"}', "command 'X'"),
+        (
+            b'{"do": "fault", "instrument": "awg1", "fault": "mute", "at_header": "X?"}',
+            "awg1 has no command 'X?'",
+        ),
         (b'{"do": "fault", "instrument": 3, "fault": "mute"}', "instrument has to be str"),
         (b'{"do": "dance"}', "do dance"),
         (b'{"do": "status", "loudly": true}', "keys"),

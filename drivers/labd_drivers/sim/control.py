@@ -10,13 +10,18 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 
-from labd_drivers.sim.fault_board import Treatment
+from labd_drivers.sim.fault_board import Spoiling, Treatment
 from labd_drivers.sim.faults import FAULT_NAMES, InstrumentStatus
-from labd_drivers.sim.instrument import Refusal
-from labd_drivers.sim.scpi import ScpiError
+from labd_drivers.sim.instrument import Aim, Instrument, Lie, Refusal
+from labd_drivers.sim.scpi import ScpiError, Unit
 from labd_drivers.sim.server import InstrumentServer
+from labd_drivers.sim.tree import Found
 
-_KEYS = {"do", "instrument", "fault", "seconds", "header", "code", "at_message"}
+_STRANGERS_SERIAL = "B999999"
+_KEYS = {
+    *("do", "instrument", "fault", "seconds", "header", "code", "answer"),
+    *("at_message", "at_header", "at_instrument"),
+}
 
 
 class BadRequest(Exception):
@@ -32,7 +37,10 @@ class FaultRequest:
     seconds: float = 0.0
     header: str = ""
     code: int = -200
+    answer: str = ""
     at_message: int = 0
+    at_header: str = ""
+    at_instrument: str = ""
 
 
 class ControlServer:
@@ -100,8 +108,11 @@ class ControlServer:
     def _status(self, name: str) -> InstrumentStatus:
         server = self._servers[name]
         standing = server.faults.standing
-        faults = ["mute"] * standing.is_mute + ["garbage"] * standing.is_garbled
+        faults = ["mute"] * standing.is_mute
+        faults += [] if standing.spoiling is None else [standing.spoiling.value]
         faults += ["slow"] * bool(standing.delay_s) + ["refuse"] * bool(server.instrument.refusals)
+        faults += ["lie"] * bool(server.instrument.lies)
+        faults += ["identity"] * bool(server.instrument.false_serial)
         return InstrumentStatus(
             port=server.port,
             model=server.instrument.identity.model,
@@ -126,18 +137,25 @@ class ControlServer:
             server.come_back()
             with server.instrument.room:
                 server.instrument.refusals.clear()
+                server.instrument.lies.clear()
+                server.instrument.false_serial = ""
 
     def _fault(self, request: FaultRequest) -> None:
         server = self._server_of(request.instrument)
         strike = _strike(server, request)
-        if request.at_message > 0:
-            server.faults.plan(request.at_message, strike)
+        where = self._server_of(request.at_instrument) if request.at_instrument else server
+        if request.at_header:
+            is_awaited = _awaited(where, request.at_header)
+            where.faults.await_command(max(request.at_message, 1), is_awaited, strike)
+        elif request.at_message > 0:
+            where.faults.plan(request.at_message, strike)
         else:
             strike()
 
 
 def _checked(fields: Mapping[str, str | float | int]) -> FaultRequest:
-    for key, kind in (("instrument", str), ("fault", str), ("header", str), ("code", int)):
+    texts = ("instrument", "fault", "header", "answer", "at_header", "at_instrument")
+    for key, kind in (*((text, str) for text in texts), ("code", int)):
         if not isinstance(fields.get(key, kind()), kind):
             raise BadRequest(f"{key} has to be {kind.__name__}")
     request = FaultRequest(
@@ -146,7 +164,10 @@ def _checked(fields: Mapping[str, str | float | int]) -> FaultRequest:
         seconds=float(fields.get("seconds", 0.0)),
         header=str(fields.get("header", "")),
         code=int(fields.get("code", -200)),
+        answer=str(fields.get("answer", "")),
         at_message=int(fields.get("at_message", 0)),
+        at_header=str(fields.get("at_header", "")),
+        at_instrument=str(fields.get("at_instrument", "")),
     )
     if request.fault not in FAULT_NAMES:
         raise BadRequest(f"no fault {request.fault!r}: {', '.join(FAULT_NAMES)}")
@@ -161,30 +182,58 @@ def _strike(server: InstrumentServer, request: FaultRequest) -> Callable[[], Non
             return lambda: faults.stand(replace(faults.standing, is_mute=True))
         case "slow":
             return lambda: faults.stand(replace(faults.standing, delay_s=request.seconds))
-        case "garbage":
-            return lambda: faults.stand(replace(faults.standing, is_garbled=True))
+        case "garbage" | "short" | "half" | "long":
+            spoiling = Spoiling(request.fault)
+            return lambda: faults.stand(replace(faults.standing, spoiling=spoiling))
         case "drop":
             return lambda: server.drop(request.seconds)
         case "power-cycle":
             return lambda: _power_cycle(server, request.seconds)
         case "error":
             return lambda: instrument.push_error(ScpiError(request.code, "fault injected"))
+        case "identity":
+            return lambda: _pretend(instrument, request.answer or _STRANGERS_SERIAL)
+        case "lie":
+            lie = Lie(_found(server, request.header), request.answer)
+            return lambda: _add(instrument, lie)
         case _:
-            return _refusal(server, request)
+            refusal = Refusal(_found(server, request.header), request.code)
+            return lambda: _add(instrument, refusal)
 
 
-def _refusal(server: InstrumentServer, request: FaultRequest) -> Callable[[], None]:
-    instrument = server.instrument
+def _found(server: InstrumentServer, header: str) -> Found:
+    """The command of a header. Raises BadRequest where the instrument knows none."""
     try:
-        found = instrument.tree.find(request.header.lstrip(":").rstrip("?"))
+        return server.instrument.tree.find(header.lstrip(":").rstrip("?"))
     except ScpiError as error:
-        raise BadRequest(f"{request.instrument} has no command {request.header!r}") from error
+        raise BadRequest(f"{server.instrument.name} has no command {header!r}") from error
 
-    def refuse() -> None:
-        with instrument.room:
-            instrument.refusals.append(Refusal(found, request.code))
 
-    return refuse
+def _awaited(server: InstrumentServer, header: str) -> Callable[[Unit], bool]:
+    """Whether a command is that one: a query where the header ends in `?`, else none."""
+    aim, is_query = Aim(_found(server, header)), header.endswith("?")
+    tree = server.instrument.tree
+
+    def is_awaited(unit: Unit) -> bool:
+        try:
+            return unit.is_query is is_query and aim.hits(tree.find(unit.header))
+        except ScpiError:
+            return False
+
+    return is_awaited
+
+
+def _add(instrument: Instrument, fault: Refusal | Lie) -> None:
+    with instrument.room:
+        if isinstance(fault, Lie):
+            instrument.lies.append(fault)
+        else:
+            instrument.refusals.append(fault)
+
+
+def _pretend(instrument: Instrument, serial: str) -> None:
+    with instrument.room:
+        instrument.false_serial = serial
 
 
 def _power_cycle(server: InstrumentServer, off_s: float) -> None:

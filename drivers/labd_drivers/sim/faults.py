@@ -5,21 +5,33 @@ One JSON object a line, one back: ``{"ok": true, ...}`` or ``{"ok": false, "erro
     {"do": "fault", "instrument": "awg1", "fault": "mute"}
     {"do": "fault", "instrument": "scope", "fault": "slow", "seconds": 0.2}
     {"do": "fault", "instrument": "awg1", "fault": "drop", "seconds": 1.0, "at_message": 5}
+    {"do": "fault", "instrument": "awg1", "fault": "mute", "at_header": "WLISt:WAVeform:DATA"}
+    {"do": "fault", "instrument": "lo_qb1", "fault": "power-cycle", "at_header": "CURVe?",
+     "at_instrument": "scope"}
     {"do": "clear", "instrument": "awg1"}          without "instrument": everywhere
     {"do": "status"}
     {"do": "outputs"}                              what comes out of each instrument now
 
-Faults, each now or when the n-th message from now arrives (`at_message`, 1 is the next one):
+Faults, each now, or when the n-th message from now arrives (`at_message`, 1 is the next one), or
+just before the command `at_header` is done (a query if it ends in `?`; with `at_message` the n-th
+of them). Message and command are the instrument's own, or those of `at_instrument`:
 
     mute         takes messages and does nothing
     slow         waits `seconds` before each message
     garbage      answers bytes that are no answer
+    short        answers blocks with half of their data; their heads say so
+    half         answers half of what it should, and the end never comes
+    long         answers, and goes on with 4 MiB of the same
     refuse       the command `header` gets error `code` (default -200) and does nothing
+    lie          the command `header` does nothing and gets no error; its query answers `answer`,
+                 or what is if that is empty
+    identity     `*IDN?` tells the serial number `answer`, or a stranger's if that is empty
     drop         connections are cut, new ones refused for `seconds`
     power-cycle  all state is lost, connections are cut, off for `seconds`
     error        error `code` appears in the queue
 
-`mute`, `slow`, `garbage` and `refuse` stand until `clear`, which also ends an absence early.
+All but the last three stand until `clear`, which also ends an absence early. A power-cycle ends
+`mute`, `slow`, `garbage`, `short`, `half` and `long`.
 """
 
 from __future__ import annotations
@@ -27,20 +39,25 @@ from __future__ import annotations
 import json
 import socket
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-FaultName = Literal["mute", "slow", "garbage", "refuse", "drop", "power-cycle", "error"]
-JsonValue = str | float | int | bool | None
-
-FAULT_NAMES: tuple[FaultName, ...] = (
+FaultName = Literal[
     "mute",
     "slow",
     "garbage",
+    "short",
+    "half",
+    "long",
     "refuse",
+    "lie",
+    "identity",
     "drop",
     "power-cycle",
     "error",
-)
+]
+JsonValue = str | float | int | bool | None
+
+FAULT_NAMES: tuple[FaultName, ...] = get_args(FaultName)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +97,12 @@ class FaultControl:
         seconds: float = 0.0,
         header: str = "",
         code: int = -200,
+        answer: str = "",
         at_message: int = 0,
+        at_header: str = "",
+        at_instrument: str = "",
     ) -> None:
-        """Make something go wrong, now or at the n-th message from now."""
+        """Make something go wrong, now or when that message or command comes."""
         self._ask(
             {
                 "do": "fault",
@@ -91,7 +111,10 @@ class FaultControl:
                 "seconds": seconds,
                 "header": header,
                 "code": code,
+                "answer": answer,
                 "at_message": at_message,
+                "at_header": at_header,
+                "at_instrument": at_instrument,
             }
         )
 

@@ -183,7 +183,8 @@ def _answer(stream: Stream, link: _Link, message_id: int) -> None:
     while len(left) > link.max_answer_bytes:
         _send(stream, _Kind.DATA, parameter=message_id, payload=left[: link.max_answer_bytes])
         left = left[link.max_answer_bytes :]
-    _send(stream, _Kind.DATA_END, parameter=message_id, payload=left)
+    kind = _Kind.DATA_END if link.session.is_output_whole else _Kind.DATA
+    _send(stream, kind, parameter=message_id, payload=left)
 
 
 def _receive(stream: Stream) -> tuple[int, int, int, bytearray]:

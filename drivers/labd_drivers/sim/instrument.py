@@ -39,20 +39,36 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A fault: this command, with these suffixes (None: any), gets an error instead."""
+class Aim:
+    """A command that a fault is about, with these suffixes."""
 
     found: Found
-    code: int
 
     def hits(self, found: Found) -> bool:
-        """Whether a command is the refused one. Suffixes that were not given match any."""
+        """Whether a command is the one. Suffixes that were not given match any."""
         return found.command is self.found.command and all(
             mine == theirs or not given
             for mine, theirs, given in zip(
                 self.found.suffixes, found.suffixes, self.found.given, strict=True
             )
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal(Aim):
+    """A fault: the command gets an error instead."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lie(Aim):
+    """A fault: the command is taken without an error, and not done.
+
+    answer: what its query answers; empty: what is.
+    """
+
+    answer: str
 
 
 class Setting(Protocol):
@@ -78,6 +94,8 @@ class Instrument:
         self.tree = CommandTree()
         self.settings: list[Setting] = []
         self.refusals: list[Refusal] = []
+        self.lies: list[Lie] = []
+        self.false_serial = ""
         self.revision = 0
         self._errors: deque[ScpiError] = deque()
         self._event_status = _POWER_ON
@@ -131,14 +149,18 @@ class Instrument:
             for refusal in self.refusals:
                 if refusal.hits(found):
                     raise ScpiError(refusal.code, str(unit))
+            lie = next((lie for lie in self.lies if lie.hits(found)), None)
             call = Call(unit, found.suffixes)
             if unit.is_query:
                 if found.command.query is None:
                     raise ScpiError(-113, str(unit))
+                if lie is not None and lie.answer:
+                    return self.answer(found, lie.answer)
                 return self.answer(found, found.command.query(call))
             if found.command.write is None:
                 raise ScpiError(-113, str(unit))
-            found.command.write(call)
+            if lie is None:
+                found.command.write(call)
             return None
 
     def push_error(self, error: ScpiError) -> None:
@@ -205,7 +227,8 @@ class Instrument:
     def _identify(self, call: Call) -> str:
         del call
         mine = self.identity
-        return f"{mine.manufacturer},{mine.model},{mine.serial},{mine.firmware}"
+        serial = self.false_serial or mine.serial
+        return f"{mine.manufacturer},{mine.model},{serial},{mine.firmware}"
 
     def _wait(self) -> None:
         if self.is_busy():

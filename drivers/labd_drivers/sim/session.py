@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from labd_drivers.sim.fault_board import FaultBoard
+from labd_drivers.sim.fault_board import FaultBoard, Spoiling, Treatment
 from labd_drivers.sim.instrument import Instrument, NotYet
 from labd_drivers.sim.scpi import ScpiError, Unit, parse
 from labd_drivers.sim.stream import Stream
@@ -26,7 +26,7 @@ class Session:
         self._units: Iterator[Unit] | None = None
         self._unit: Unit | None = None
         self._replies: list[Reply] = []
-        self._is_garbled = False
+        self._spoiling: Spoiling | None = None
         self._output: bytes | None = None
         self._gone = threading.Event()
 
@@ -34,6 +34,11 @@ class Session:
     def has_output(self) -> bool:
         """Whether an answer waits to be read."""
         return self._output is not None
+
+    @property
+    def is_output_whole(self) -> bool:
+        """Whether the answer that was taken last has an end; if not, no more of it ever comes."""
+        return self._spoiling is not Spoiling.HALF
 
     def submit(self, message: bytes | bytearray | memoryview) -> bool:
         """Execute what arrived. False if it waits for an operation; then `wait`.
@@ -51,7 +56,7 @@ class Session:
         if self._output is not None:
             self._output = None
             self.instrument.push_error(ScpiError(-410))
-        self._is_garbled = treatment.is_garbled
+        self._spoiling = treatment.spoiling
         self._units, self._unit = parse(memoryview(message)), None
         return self._advance()
 
@@ -100,6 +105,9 @@ class Session:
             try:
                 if self._unit is None:
                     self._unit = next(units, None)
+                    if self._unit is not None and self._faults.next_command(self._unit):
+                        self._suffer(self._faults.standing)
+                        continue
                 if self._unit is None:
                     self._units = None
                     continue
@@ -116,14 +124,22 @@ class Session:
                     self._replies.append(reply)
             self._unit = None
 
+    def _suffer(self, treatment: Treatment) -> None:
+        """A fault has struck in the middle of a message: the rest of it is treated so."""
+        self._gone.wait(treatment.delay_s)
+        self._spoiling = treatment.spoiling
+        if treatment.is_mute:
+            self._units, self._unit = None, None
+            self._replies.clear()
+
     def _finish(self) -> None:
         if not self._replies:
             return
         parts = [part if isinstance(part, bytes) else part.encode() for part in self._replies]
         self._replies.clear()
         self._output = b";".join(parts) + b"\n"
-        if self._is_garbled:
-            self._output = self._faults.garbage(len(self._output))
+        if self._spoiling is not None:
+            self._output = self._faults.spoiled(self._output, self._spoiling)
 
 
 def wait_while_connected(session: Session, stream: Stream) -> None:

@@ -168,7 +168,7 @@ def _read(arguments: memoryview, link: _Link) -> bytes:
             count, reason = found + 1, _REASON_CHAR
     if count == size:
         reason |= _REASON_COUNT
-    if count == len(link.output):
+    if count == len(link.output) and link.session.is_output_whole:
         reason |= _REASON_END
     data, link.output = link.output[:count], link.output[count:]
     return struct.pack("!3I", _Error.NONE, reason, count) + data + bytes(-count % 4)
