@@ -228,11 +228,20 @@ UNKEPT: Final = {
     "lo_qb1 lies about its frequency": "settings are not read back",
     "bias_qb1 lies about its voltage": "settings are not read back",
     "scope never stops talking": "an answer without end ends the rack process",
+    "scope says half and is silent": "now and then that takes all of the job's time budget",
     "driver raises SystemExit": "the sentence does not name the instrument",
     "driver raises KeyboardInterrupt": "it is taken for a signal from outside",
+    "driver segfaults": "of several open questions the eldest is blamed",
+    "driver aborts": "of several open questions the eldest is blamed",
+    "driver leaves by os._exit": "of several open questions the eldest is blamed",
+    "driver hangs in C with the GIL": "between jobs it is noticed by the next job alone",
+    "driver hangs in C without the GIL": "of several open questions the eldest is blamed",
+    "driver closes all descriptors": "of several open questions the eldest is blamed",
 }
 """Promises that labd does not keep at every point yet, and why."""
 
+LONG_S: Final = 20.0
+"""Who is given so long waits for the end of a job's time budget."""
 FAULTS: Final = (*INSTRUMENT_FAULTS, *DRIVER_FAULTS)
 
 
@@ -244,7 +253,8 @@ def every_cell() -> Iterator[tuple[Fault, Phase]]:
 
 
 def one_cell_of_each() -> Iterator[tuple[Fault, Phase]]:
-    """Every fault once, every phase in turn."""
+    """Every fault whose promise is kept and that is over soon, once; every phase in turn."""
     phases = tuple(Phase)
-    for index, fault in enumerate(FAULTS):
+    quick = [each for each in FAULTS if each.name not in UNKEPT and each.limit_s < LONG_S]
+    for index, fault in enumerate(quick):
         yield fault, phases[index % len(phases)]

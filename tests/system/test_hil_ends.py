@@ -19,6 +19,7 @@ sys.path.append(str(ROOT / "tests" / "contract"))
 
 from sim_support import loopback_rack
 
+from labd_drivers.sim.faults import FaultControl
 from labd_drivers.sim.main import SimulatedRack, write_station
 
 PATIENCE_S = 60.0
@@ -50,17 +51,22 @@ def test_an_ended_report_card_leaves_nothing_on(
     rack: SimulatedRack, station: Path, number: signal.Signals
 ) -> None:
     command = [sys.executable, "-m", "labd.cli.daemon", "hil", "--rack", "hardware"]
-    with subprocess.Popen(
-        [*command, "--station", str(station)],
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    with (
+        FaultControl(rack.control.port) as faults,
+        subprocess.Popen(
+            [*command, "--station", str(station)],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process,
+    ):
+        faults.inject("bias_qb2", "slow", seconds=0.1)  # it is walked next, and not over soon
         # A bias that is walked: the guard is there, and the rack is set up.
         wait_until(lambda: abs(outputs_of(rack)["bias_qb1.voltage"]) > 0.5, process)
         process.send_signal(number)
+        faults.clear()
         said, _ = process.communicate(timeout=PATIENCE_S)
         wait_until(lambda: not unsafe(rack), process)
 

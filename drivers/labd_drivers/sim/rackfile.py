@@ -117,11 +117,14 @@ class _Reader:
     def loopbacks(
         self, table: Mapping[str, object], scope: str, taken: set[int], names: set[str]
     ) -> dict[int, str]:
+        """scope: "" where it is not known, which has been said."""
         cables: dict[int, str] = {}
         for plug, output in table.items():
             where, found = f"loopbacks.{plug}", _INPUT.fullmatch(plug)
+            if not scope:
+                continue
             if found is None or found[1] != scope or int(found[2]) in taken:
-                self.wrong(where, f"{plug!r} is no free input of {scope or 'the scope'}")
+                self.wrong(where, f"{plug!r} is no free input of {scope}")
             elif not _OUTPUT.fullmatch(str(output)) or str(output).split(".")[0] not in names:
                 self.wrong(where, f"{output!r} is no AWG output such as awg1.ch1")
             else:

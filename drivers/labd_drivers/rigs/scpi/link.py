@@ -188,7 +188,9 @@ class Link:
 
     def _fault(self, what: str, error: BaseException) -> InstrumentFault:
         """The fault to be raised, after the instrument has been cleared if it can be."""
-        sentence = str(error).strip().split("\n", 1)[0] or type(error).__name__
+        # QCoDeS adds what it was doing to the arguments, and an error shows several as a tuple.
+        told = [str(each) for each in error.args] if str(error).startswith("(") else [str(error)]
+        sentence = "; ".join(told).strip().split("\n", 1)[0] or type(error).__name__
         if not isinstance(error, TROUBLE):
             sentence = f"its driver raised {type(error).__name__}: {sentence}"
         try:
