@@ -172,10 +172,22 @@ class _Job:
                         self._apply(settings)
                 self._measure(spot, job, work, demodulator, result)
             self._budget(completing(work, self._bench.tempo.stretch))
+            with watch.phase("confirm"):
+                self._confirm()
             with watch.phase("write"):
                 result.finish()
         self._bench.last.keep()
         return watch.seconds()
+
+    def _confirm(self) -> None:
+        """Raise InstrumentFault if one went off and on, or fell silent, while the job played.
+
+        Most are told nothing between the first shot and the last, and would be missed by nobody.
+        """
+        for sign in self._bench.rig.probe():
+            if sign.trouble:
+                what = sign.trouble.removeprefix(sign.instrument).lstrip(", ")
+                raise InstrumentFault(sign.instrument, "making sure of it at the end", what)
 
     def _apply(self, settings: Mapping[str, SettingValue]) -> None:
         self._bench.rig.apply(settings)

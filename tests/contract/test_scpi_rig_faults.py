@@ -124,6 +124,15 @@ def test_a_setting_beyond_the_instrument_is_not_believed(star5: Lab) -> None:
     assert source.frequency_hz == 7.0e9
 
 
+def test_an_instrument_that_takes_a_setting_and_has_another_is_found_out(star5: Lab) -> None:
+    with star5.rig() as rig:
+        rig.apply({"PL-1__readout.center_frequency": 6.0e9})
+        star5.faults.inject("lo_pl1", "lie", header="SOURce:FREQuency", answer="6.0e9")
+
+        with pytest.raises(InstrumentFault, match=r"lo_pl1, .*was set to 7.* and says 6"):
+            rig.apply({"PL-1__readout.center_frequency": 7.0e9})
+
+
 def test_one_dead_instrument_does_not_keep_the_others_from_being_safe(star5: Lab) -> None:
     instruments = star5.rack.rack.instruments
     with star5.rig() as rig:

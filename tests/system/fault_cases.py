@@ -224,9 +224,6 @@ DRIVER_FAULTS: Final = (
 UNKEPT: Final = {
     "error queue of awg2 is full": "error queues are not read after playing",
     "scope has an error": "error queues are not read after playing",
-    "power of lo_pl1 off and on": "a source that no setting is sent to is not asked after the job",
-    "lo_qb1 lies about its frequency": "settings are not read back",
-    "bias_qb1 lies about its voltage": "settings are not read back",
     "scope never stops talking": "an answer without end ends the rack process",
     "scope says half and is silent": "now and then that takes all of the job's time budget",
     "driver raises SystemExit": "the sentence does not name the instrument",

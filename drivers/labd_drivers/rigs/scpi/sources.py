@@ -15,10 +15,19 @@ from labd.core.rig import SettingValue
 from labd_drivers.rigs.scpi.link import Link
 
 _RANGES_V: Final = (10e-3, 100e-3, 1.0, 10.0, 30.0)
+_STEPS_PER_RANGE: Final = 1e5
+"""Of a GS200: 10 uV in the range of 1 V."""
+_CLOSE: Final = 1e-9
+"""Of a value: what a number may lose on its way as text."""
 
 
 class Source:
-    """An instrument that is set by parameters: which ones it was set to is remembered."""
+    """An instrument that is set by parameters: which ones it was set to is remembered.
+
+    resolution: how far from a number it may stand that it was set to, in the parameter's unit.
+    """
+
+    resolution: float = 0.01
 
     def __init__(self, link: Link, driver: VisaInstrument) -> None:
         self.link = link
@@ -33,6 +42,7 @@ class Source:
     def apply(self, values: Mapping[str, SettingValue]) -> None:
         """Set parameters, by their path in the instrument, those that differ from what it has.
 
+        Each is read back, because an instrument may answer and do nothing.
         Where one is refused, all are forgotten: the driver's cache would hold the refused value.
         """
         changes = {path: value for path, value in values.items() if self._differs(path, value)}
@@ -45,6 +55,9 @@ class Source:
                 for path, value in changes.items():
                     parameters[path].set(value)
             self.link.settle(doing)
+            with self.link.doing(f"reading back {', '.join(changes)}"):
+                for path, value in changes.items():
+                    self._compare(path, value, parameters[path])
         except JobFailure:
             self._values.clear()
             for parameter in parameters.values():
@@ -57,6 +70,19 @@ class Source:
         for path in values:
             self._values.pop(path, None)
         self.apply(values)
+
+    def _compare(self, path: str, wanted: SettingValue, parameter: ParameterBase) -> None:
+        """Raise InstrumentFault if the instrument says that it has another value."""
+        if not parameter.gettable:
+            return
+        found = parameter.get()
+        if isinstance(found, (int, float)) and isinstance(wanted, (int, float)):
+            is_so = abs(found - wanted) <= max(self.resolution, _CLOSE * abs(wanted))
+        else:
+            is_so = found == wanted
+        if not is_so:
+            what = f"it was set to {wanted} and says {found}"
+            raise InstrumentFault(self.link.name, f"reading back {path}", what)
 
     def _differs(self, path: str, value: SettingValue) -> bool:
         return path not in self._values or self._values[path] != value
@@ -95,6 +121,7 @@ class Bias(Source):
         super().__init__(link, driver)
         self._gs200 = driver
         self._extent_v = extent_v
+        self.resolution = self._range_v("looking for its range") / _STEPS_PER_RANGE
 
     def set_up(self) -> None:
         """Voltage mode, the smallest range that serves, output on, from 0 V if it was off."""
