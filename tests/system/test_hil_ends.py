@@ -50,7 +50,9 @@ def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[str]) -> Non
 def test_an_ended_report_card_leaves_nothing_on(
     rack: SimulatedRack, station: Path, number: signal.Signals
 ) -> None:
-    command = [sys.executable, "-m", "labd.cli.daemon", "hil", "--rack", "hardware"]
+    # Whoever starts the tests in the background may have SIGINT ignored, and children inherit that.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "labd.cli.daemon"]
+    command += ["hil", "--rack", "hardware"]
     with (
         FaultControl(rack.control.port) as faults,
         subprocess.Popen(
