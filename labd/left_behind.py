@@ -29,11 +29,21 @@ KILL_PATIENCE_S = 1.0
 
 def start_ticks(pid: int) -> str:
     """The process's start time in clock ticks, which tells it from a later one of the same pid."""
+    return _stat(pid, 19)
+
+
+def state_of(pid: int) -> str:
+    """The letter of its state, as proc(5) has it; "" where there is no such process."""
+    return _stat(pid, 0)
+
+
+def _stat(pid: int, field: int) -> str:
+    """One of the fields after the name in its stat file; "" where there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return stat.rpartition(")")[2].split()[19]
+    return stat.rpartition(")")[2].split()[field]
 
 
 def note_pid(note: Path, pid: int) -> None:

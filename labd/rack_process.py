@@ -20,7 +20,7 @@ from pathlib import Path
 
 from labd.core.budget import Care
 from labd.core.flight import BOARD_BYTES, used_bytes
-from labd.left_behind import RACK_NOTE, note_pid
+from labd.left_behind import RACK_NOTE, note_pid, state_of
 from labd.log_lines import LogFormat
 from labd.rack import messages as rack
 
@@ -198,12 +198,3 @@ def exit_sentence(status: int) -> str:
     except ValueError:
         name = "unknown"
     return f"the rack process was ended by signal {-status} ({name})"
-
-
-def state_of(pid: int) -> str:
-    """The letter of its state, as proc(5) has it; "" where there is no such process."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[0]

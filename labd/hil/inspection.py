@@ -133,8 +133,8 @@ def _open_checks(
 
 def _guard_check(outcome: Outcome) -> Check:
     """What the guard has done, by its own connections."""
-    if outcome.unsafe:
-        what = "; ".join(map(str, outcome.unsafe))
+    if outcome.problems:
+        what = "; ".join(outcome.problems)
         return Check(Area.SAFE, "guard", Verdict.FAILED, what, outcome.took_s)
     told = f"{outcome.n_outputs} outputs are safe"
     return Check(Area.SAFE, "guard", Verdict.PASSED, told, outcome.took_s)

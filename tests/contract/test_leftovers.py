@@ -2,19 +2,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
+from store_support import open_store, submit
 
-from labd.core.access import Role
-from labd.core.jobs import Job, JobId, JobState, JobType, NewJob, Priority, QcId
+from labd.core.jobs import Job, JobId, JobState
 from labd.store.leftovers import leftovers_removed
 from labd.store.store import MAX_PAYLOAD_IN_ROW_BYTES, Store
 
 pytestmark = pytest.mark.anyio
 
-QC = QcId(UUID(int=1))
-NOW_NS = 1_800_000_000_000_000_000
 LARGE = b"L" * (MAX_PAYLOAD_IN_ROW_BYTES + 1)
 
 
@@ -25,29 +23,9 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path, clock_ns=lambda: NOW_NS)
-    opened.put_quantum_computer(QC, "star5", "Star")
-    opened.ensure_local_user(7, "alice", Role.USER)
+    opened = open_store(tmp_path)
     yield opened
     opened.close()
-
-
-async def submit(store: Store, payload: bytes) -> Job:
-    new = NewJob(
-        id=store.new_job_id(),
-        qc_id=QC,
-        job_type=JobType.PULSE,
-        shots=1,
-        circuits=1,
-        is_timeslot=False,
-        user_id=1,
-        submitted_by="alice",
-        payload_bytes=len(payload),
-        playing_s=0.0,
-        kind="",
-        priority=Priority.NORMAL,
-    )
-    return await store.submit(new, payload)
 
 
 def give_state(store: Store, job: Job, state: JobState) -> None:

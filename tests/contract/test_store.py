@@ -11,11 +11,11 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from store_support import QC, RULES, Clock
 
 from labd.core.access import Role
 from labd.core.errors import JobAlreadyFinal, NotFound, Unavailable
 from labd.core.jobs import TRANSITIONS, Job, JobId, JobState, JobType, NewJob, Priority, QcId
-from labd.core.openings import TimeslotRules
 from labd.store import jobs as sql
 from labd.store.calibrations import CalibrationSet
 from labd.store.files import StateDirectoryInUse
@@ -25,22 +25,7 @@ from labd.store.store import LABD_STOPPED, MAX_PAYLOAD_IN_ROW_BYTES, Store
 
 pytestmark = pytest.mark.anyio
 
-QC = QcId(UUID(int=1))
 OTHER = QcId(UUID(int=2))
-RULES = TimeslotRules(
-    is_required=False, refuses_overrun=False, idle_release_s=600.0, shows_owners=True
-)
-
-
-class Clock:
-    """Nanoseconds that move on with every look."""
-
-    def __init__(self) -> None:
-        self.now_ns = 1_800_000_000_000_000_000
-
-    def __call__(self) -> int:
-        self.now_ns += 1000
-        return self.now_ns
 
 
 def open_store(path: Path) -> Store:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_store import QC, claim, open_store, submit
+from store_support import QC
+from test_store import claim, open_store, submit
 
 from labd.core.audit import AuditEntry
 from labd.core.flight import Exchange, FlightRecord

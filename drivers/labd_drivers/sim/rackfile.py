@@ -118,11 +118,11 @@ class _Reader:
         self, table: Mapping[str, object], scope: str, taken: set[int], names: set[str]
     ) -> dict[int, str]:
         """scope: "" where it is not known, which has been said."""
+        if not scope:
+            return {}
         cables: dict[int, str] = {}
         for plug, output in table.items():
             where, found = f"loopbacks.{plug}", _INPUT.fullmatch(plug)
-            if not scope:
-                continue
             if found is None or found[1] != scope or int(found[2]) in taken:
                 self.wrong(where, f"{plug!r} is no free input of {scope}")
             elif not _OUTPUT.fullmatch(str(output)) or str(output).split(".")[0] not in names:
