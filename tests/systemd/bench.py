@@ -33,7 +33,12 @@ LIMIT_S = 900.0
 PYTHON_OF = {"bookworm": "3.11", "trixie": "3.13", "noble": "3.12"}
 UBUNTU_KEYS = "usr/share/keyrings/ubuntu-archive-keyring.gpg"
 UBUNTU_MIRROR = "http://archive.ubuntu.com/ubuntu"
-PACKAGES = "systemd,systemd-sysv,udev,dbus,python3,python3-venv,python3-systemd,procps"
+PACKAGES = (
+    "systemd,systemd-sysv,udev,dbus,procps,"
+    "python3,python3-venv,python3-systemd,libstdc++6"  # as install.sh has them
+)
+PACKAGED = ("labd", "drivers", "config", "pyproject.toml", "README.md")
+"""What a wheel is made of."""
 MASKED = (
     *("apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "dpkg-db-backup.timer"),
     *("fstrim.timer", "console-getty.service", "getty.target", "e2scrub_reap.service"),
@@ -66,7 +71,7 @@ def main() -> int:
     """The proofs' exit status; 0 with a reason where they cannot be run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Raw)
     parser.add_argument("--suite", action="append", choices=sorted(PYTHON_OF), dest="suites")
-    parser.add_argument("--from", dest="old", default="HEAD~1", help="upgrade from this commit")
+    parser.add_argument("--from", dest="old", help="upgrade from this commit")
     parser.add_argument("--out", type=Path, help="where the logs are kept, by suite")
     parser.add_argument("proofs", nargs="*", help="only these")
     arguments = parser.parse_args()
@@ -80,7 +85,7 @@ def main() -> int:
             print(f"test-systemd: skipped: {reason}")
             return 0
         build_wheel(ROOT, dist / "new")
-        build_old_wheel(arguments.old, dist / "old")
+        build_old_wheel(arguments.old or revision_before(), dist / "old")
         return prove_all(arguments.suites or ["bookworm"], dist, arguments.proofs, arguments.out)
 
 
@@ -129,7 +134,8 @@ def check_machine() -> None:
 def base_tree(suite: str) -> Path:
     """A minimal system of that release. Raises Skipped."""
     tree = CACHE / f"base-{suite}"
-    if (tree / ".complete").exists():
+    complete = tree / ".complete"
+    if complete.exists() and complete.read_text() == PACKAGES:
         return tree
     shutil.rmtree(tree, ignore_errors=True)
     command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", suite]
@@ -145,7 +151,7 @@ def base_tree(suite: str) -> Path:
     wants = tree / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir(exist_ok=True)
     (wants / "proofs.service").symlink_to("/etc/systemd/system/proofs.service")
-    (tree / ".complete").touch()
+    complete.write_text(PACKAGES)
     return tree
 
 
@@ -181,6 +187,23 @@ def build_wheel(source: Path, target: Path) -> None:
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation"]
     command += ["--outdir", str(target), str(source)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def revision_before() -> str:
+    """The last commit whose package was another one."""
+    asked = ("git", "-C", str(ROOT))
+    changed = subprocess.run(
+        [*asked, "status", "--porcelain", "--", *PACKAGED], capture_output=True, check=False
+    )
+    if changed.stdout:
+        return "HEAD"
+    last = subprocess.run(
+        [*asked, "log", "-1", "--format=%H", "--", *PACKAGED],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return f"{last.stdout.strip() or 'HEAD'}~1"
 
 
 def build_old_wheel(revision: str, target: Path) -> None:
