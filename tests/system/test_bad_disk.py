@@ -197,6 +197,30 @@ def test_a_result_that_cannot_be_written_fails_its_job_and_not_the_rack(tmp_path
         assert lab.child("quick_rack") == rack
 
 
+def test_what_was_measured_is_kept_though_there_is_no_room_to_say_so(tmp_path: Path) -> None:
+    lab = QuickLab(tmp_path)
+    disk = BadDisk(tmp_path, lab.state / "results")
+    lab.surroundings = disk.environment
+    with lab:
+        running = lab.submit(do="measure", blocks=3, then="wait")
+        until(lambda: running_shots(lab, running) > 0, "something was measured")
+        lab.kill()
+        leftover = lab.state / "results" / "nobodys.bin"
+        leftover.touch()
+
+        disk.refuse(writes="ENOSPC")
+        lab.restart()
+        labctl = Labctl(f"http://{lab.address}/star5")
+        until(lambda: not leftover.exists(), "all files were looked at")
+        assert "nothing was measured of it" in labctl.refused("results", "last", "--partial")
+        disk.heal()
+        (lab.state / "labd.spare").unlink()  # as it was given back, and is taken now
+
+        said = ("results", "last", "--partial")
+        until(lambda: labctl.run(*said).exit_code == 0, "it is kept")
+        assert "of 1000 shots were measured" in labctl.answer(*said)
+
+
 def test_a_disk_that_cannot_be_read_is_told_of_on_every_way_and_heals(
     tmp_path: Path, systemd: Systemd
 ) -> None:
