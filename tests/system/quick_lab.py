@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import grpc
 
@@ -86,8 +86,7 @@ class QuickLab:
 
     def launch(self) -> None:
         """Start the process; it is not ready yet."""
-        log = (self.folder / "labd.log").open("a")
-        with log:
+        with self.open_log() as log:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, str(HERE / "serve_quick.py")),
@@ -103,6 +102,10 @@ class QuickLab:
                     **self.surroundings,
                 },
             )
+
+    def open_log(self) -> IO[str]:
+        """Where the process and its children write to."""
+        return (self.folder / "labd.log").open("a")
 
     def log(self) -> str:
         return (self.folder / "labd.log").read_text()
