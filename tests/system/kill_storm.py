@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import random
 import shutil
 import sqlite3
@@ -22,9 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import IO
 from uuid import UUID
 
 import grpc
@@ -142,28 +139,10 @@ class Load:
                 time.sleep(rng.uniform(0.08, 0.35))
 
 
-class StormLab(LoudLab):
-    """Every line of its log has the time at which it was written: the guard's have none."""
-
-    def open_log(self) -> IO[str]:
-        reading, writing = os.pipe()
-        threading.Thread(target=self._stamp, args=(reading,), daemon=True).start()
-        return os.fdopen(writing, "w")
-
-    def _stamp(self, reading: int) -> None:
-        with (
-            os.fdopen(reading, errors="replace") as said,
-            (self.folder / "labd.log").open("a") as log,
-        ):
-            for line in said:
-                log.write(f"{datetime.now():%H:%M:%S.%f} {line}")
-                log.flush()
-
-
 def storm(folder: Path, n_kills: int, seed: int, tell: Callable[[Report], None]) -> Report:
     """Kill so many times at random moments, let labd finish, look at outputs and every job."""
     report = Report()
-    lab = StormLab(folder).start()
+    lab = LoudLab(folder).start()
     try:
         with SafetyWatch(lab) as watch:
             killer = Killer(lab, watch, report, random.Random(seed))
@@ -181,7 +160,7 @@ class Killer:
     """Kills once, or several times at short intervals; then all must become safe, and go on."""
 
     def __init__(
-        self, lab: StormLab, watch: SafetyWatch, report: Report, rng: random.Random
+        self, lab: LoudLab, watch: SafetyWatch, report: Report, rng: random.Random
     ) -> None:
         self._lab = lab
         self._watch = watch

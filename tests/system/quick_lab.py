@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 import grpc
 
@@ -86,7 +86,8 @@ class QuickLab:
 
     def launch(self) -> None:
         """Start the process; it is not ready yet."""
-        with self.open_log() as log:
+        log = (self.folder / "labd.log").open("a")
+        with log:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, str(HERE / "serve_quick.py")),
@@ -102,10 +103,6 @@ class QuickLab:
                     **self.surroundings,
                 },
             )
-
-    def open_log(self) -> IO[str]:
-        """Where the process and its children write to."""
-        return (self.folder / "labd.log").open("a")
 
     def log(self) -> str:
         return (self.folder / "labd.log").read_text()

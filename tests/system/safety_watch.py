@@ -85,8 +85,8 @@ class SafetyWatch:
             self._deserted_s = max(self._deserted_s, now - since)
 
     def note(self, what: str) -> None:
-        """A line of the timeline, with the time as logs have it."""
-        self._timeline.append(f"{datetime.now():%H:%M:%S.%f} {what}")
+        """A line of the timeline, with the time as the logs have it."""
+        self._timeline.append(f"{datetime.now().isoformat(' ', 'milliseconds')} {what}")
 
     def mark(self, *, is_owed: bool = True) -> None:
         """From now on is counted.
