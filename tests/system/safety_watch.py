@@ -7,14 +7,22 @@ import time
 from collections import deque
 from datetime import datetime
 from types import TracebackType
-from typing import Self
-
-from loud_lab import LoudLab
+from typing import Protocol, Self
 
 LOOK_EVERY_S = 0.004
 ALIVE_EVERY_S = 0.02
 N_KEPT = 400
 """Lines of the timeline that are kept for a round that was late."""
+
+
+class Watched(Protocol):
+    """A `LoudLab`, as far as it is looked at."""
+
+    def unsafe(self) -> dict[str, float | bool]:
+        """Outputs that are not at their safe values now."""
+
+    def alive(self) -> dict[str, int]:
+        """Pids of those of "daemon", "rack" and "guard" that live."""
 
 
 class SafetyWatch:
@@ -23,7 +31,7 @@ class SafetyWatch:
     It is not enough that everything was safe once: what is on must be some rack process's.
     """
 
-    def __init__(self, lab: LoudLab) -> None:
+    def __init__(self, lab: Watched) -> None:
         self._lab = lab
         self._seen = threading.Condition()
         self._struck = self._marked = 0.0
