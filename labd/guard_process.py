@@ -32,7 +32,7 @@ START_PATIENCE_S = 10.0
 END_PATIENCE_S = 1.0
 FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 1.0
-HEALTHY_S = 10.0
+"""Only where one after the other ends without a sign of life: what is on has no guard meanwhile."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ class Guard:
         self._pid_watched: int | None = None
         self._process: _GuardProcess | None = None
         self._is_running = asyncio.Event()
+        self._has_served = False
         self._why = "it is being started"
         self._task: asyncio.Task[None] | None = None
 
@@ -129,13 +130,13 @@ class Guard:
             _log.warning("guard %s: killed one of an earlier labd", self._command.name)
         backoff_s = FIRST_BACKOFF_S
         while True:
-            started = time.monotonic()
+            self._has_served = False
             try:
                 self._why = await self._run_one(note)
             except OSError as error:
                 self._why = f"it cannot be started: {error}"
             _log.error("guard %s: %s", self._command.name, self._why)
-            if time.monotonic() - started > HEALTHY_S:
+            if self._has_served:
                 backoff_s = FIRST_BACKOFF_S
             await asyncio.sleep(backoff_s)
             backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
@@ -150,6 +151,7 @@ class Guard:
         try:
             await process.lives()
         finally:
+            self._has_served = process.has_served
             self._is_running.clear()
             self._process = None
             why = await process.end()
@@ -157,7 +159,7 @@ class Guard:
 
 
 class _GuardProcess:
-    """A running guard, and the lines to and from it."""
+    """A running guard, and the lines to and from it. has_served: it has given a sign of life."""
 
     def __init__(
         self,
@@ -168,6 +170,7 @@ class _GuardProcess:
         self._process = process
         self._reader = reader
         self._writer = writer
+        self.has_served = False
         self._heard = time.monotonic()
         self._n_asked = 0
         self._answers: dict[int, asyncio.Future[tuple[Unsafe, ...] | None]] = {}
@@ -215,7 +218,7 @@ class _GuardProcess:
         try:
             with contextlib.suppress(ConnectionError):
                 while line := await self._reader.readline():
-                    self._heard = time.monotonic()
+                    self.has_served, self._heard = True, time.monotonic()
                     if line.startswith(b"{"):
                         told = json.loads(line)
                         unsafe = tuple(Unsafe(**each) for each in told["unsafe"])
