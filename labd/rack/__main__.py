@@ -18,6 +18,7 @@ from pathlib import Path
 
 from labd.journal import start_logging
 from labd.rack.inbox import Inbox
+from labd.rack.printed import Printed
 
 
 def main() -> int:
@@ -29,8 +30,8 @@ def main() -> int:
     if arguments.memory_bytes:
         # Of its own data, not of what it maps: libraries and shared memory do not count.
         resource.setrlimit(resource.RLIMIT_DATA, (arguments.memory_bytes, arguments.memory_bytes))
-    sys.stdout = sys.stderr  # drivers print when they connect
     start_logging("info", identifier="labd-rack", qc=arguments.name, form=arguments.log_format)
+    sys.stdout = Printed()
     # Both write a traceback for every connection that fails; labd says each once, in a sentence.
     logging.getLogger("qcodes").setLevel(logging.CRITICAL)
     logging.getLogger("pyvisa").setLevel(logging.CRITICAL)
