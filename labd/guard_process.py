@@ -201,7 +201,10 @@ class _GuardProcess:
             except OSError:
                 writer.close()
                 raise
-        note_pid(note, process.pid)
+        try:
+            note_pid(note, process.pid)
+        except OSError as error:  # outputs without a guard are worse than a guard without a note
+            _log.error("guard %s: its pid is not written down: %s", command.name, error)
         return cls(process, reader, writer)
 
     def tell(self, line: str) -> None:

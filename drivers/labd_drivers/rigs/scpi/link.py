@@ -198,7 +198,7 @@ class Link:
                 errors = self._errors_of(self.driver)
         except Exception as worse:
             fields = about(instrument=self.name)
-            _log.info("%s does not recover: %s", self.name, worse, extra=fields)
+            _log.info("%s does not recover: %s", self.name, sentence_of(worse), extra=fields)
             self._is_silent = True
             return InstrumentFault(self.name, what, f"{sentence} (and it no longer answers)")
         if errors:
