@@ -182,29 +182,26 @@ class Killer:
                 lab.wait_until_loud()
             time.sleep(rng.uniform(0.0, LONGEST_CALM_S))
             self._report.n_loud += bool(lab.unsafe())
-            hit = self._strike(rng.choice(VICTIMS), Debt.NEW)
+            hit = self._strike(rng.choice(VICTIMS))
             while "daemon" not in hit and rng.random() < AGAIN:
                 time.sleep(rng.uniform(0.0, LONGEST_CALM_S))
-                hit |= self._strike(rng.choice(CHILDREN), Debt.NEW)
+                hit |= self._strike(rng.choice(CHILDREN))
         if "daemon" in hit:
             while rng.random() < AGAIN:
-                lab.launch()
-                time.sleep(rng.uniform(0.0, LONGEST_START_S))
-                self._strike(("daemon",), Debt.KEPT)
+                self._strike_a_start()
             restarted = time.monotonic()
             lab.restart()
             _check_restart(lab, self._report, restarted)
         self._check_outputs("+".join(sorted(hit)))
 
-    def _strike(self, victims: tuple[str, ...], debt: Debt) -> set[str]:
+    def _strike(self, victims: tuple[str, ...]) -> set[str]:
         """Who was hit. A daemon that leaves no guard behind leaves that to the service manager."""
         lab, watch = self._lab, self._watch
         has_guard = "guard" in lab.alive()
         hit = lab.strike(victims)
         is_orphaned = "daemon" in hit and ("guard" in hit or not has_guard)
-        watch.mark(
-            debt if hit - {"guard"} else Debt.NONE, label=ORPHANED if is_orphaned else GUARDED
-        )
+        debt = Debt.NEW if hit - {"guard"} else Debt.NONE
+        watch.mark(debt, label=ORPHANED if is_orphaned else GUARDED)
         watch.note(f"killed: {', '.join(sorted(hit)) or f'no {victims}'}")
         self._report.n_kills += bool(hit)
         if "daemon" in hit:
@@ -213,6 +210,17 @@ class Killer:
             status, _ = lab.make_safe()
             watch.note(f"labd make-safe: {status}")
         return hit
+
+    def _strike_a_start(self) -> None:
+        """Of a daemon that perhaps has no guard yet: then nothing can be on that was not before."""
+        lab, watch = self._lab, self._watch
+        lab.launch()
+        time.sleep(self._rng.uniform(0.0, LONGEST_START_S))
+        lab.strike(("daemon",))
+        watch.mark(Debt.KEPT, label=GUARDED)
+        watch.note("killed: daemon, which was starting")
+        self._report.n_kills += 1
+        lab.wait()
 
     def _check_outputs(self, what: str) -> None:
         watch, report = self._watch, self._report
