@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -141,11 +142,17 @@ class Guard:
             await asyncio.sleep(backoff_s)
             backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
 
+    def _standing(self) -> list[str]:
+        """What a guard has to know from its birth."""
+        watched = [] if self._pid_watched is None else [f"watch {self._pid_watched}"]
+        return [f"plan {pack_plan(self._command.plan)}", *watched]
+
     async def _run_one(self, note: Path) -> str:
-        process = await _GuardProcess.start(self._command, note)
-        process.tell(f"plan {pack_plan(self._command.plan)}")
-        if self._pid_watched is not None:
-            process.tell(f"watch {self._pid_watched}")
+        told = self._standing()
+        process = await _GuardProcess.start(self._command, note, told)
+        for line in self._standing():
+            if line not in told:
+                process.tell(line)
         self._process = process
         self._is_running.set()
         try:
@@ -176,8 +183,11 @@ class _GuardProcess:
         self._answers: dict[int, asyncio.Future[tuple[Unsafe, ...] | None]] = {}
 
     @classmethod
-    async def start(cls, command: GuardCommand, note: Path) -> _GuardProcess:
+    async def start(cls, command: GuardCommand, note: Path, first: Iterable[str]) -> _GuardProcess:
+        """first: lines that wait for it before it lives, should the daemon die at this moment."""
         ours, theirs = socket.socketpair()
+        reader, writer = await asyncio.open_connection(sock=ours)
+        writer.writelines(line.encode() + b"\n" for line in first)
         with theirs:
             try:
                 process = await asyncio.create_subprocess_exec(
@@ -189,13 +199,12 @@ class _GuardProcess:
                     start_new_session=True,
                 )
             except OSError:
-                ours.close()
+                writer.close()
                 raise
         try:
             note_pid(note, process.pid)
         except OSError as error:  # outputs without a guard are worse than a guard without a note
             _log.error("guard %s: its pid is not written down: %s", command.name, error)
-        reader, writer = await asyncio.open_connection(sock=ours)
         return cls(process, reader, writer)
 
     def tell(self, line: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from datetime import datetime
+from enum import Enum
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -25,17 +26,31 @@ class Watched(Protocol):
         """Pids of those of "daemon", "rack" and "guard" that live."""
 
 
+class Debt(Enum):
+    """What a kill owes: that all becomes safe.
+
+    NEW: from now on. NONE: nothing, but who has to see to it has the time anew; where everything
+    has been safe since the last mark, what is on by now is the next job's. KEPT: what was owed
+    before, and not a moment later; where everything has been safe since, NEW.
+    """
+
+    NEW, NONE, KEPT = range(3)
+
+
 class SafetyWatch:
     """When was everything safe?
 
     It is not enough that everything was safe once: what is on must be some rack process's.
+    taken_s: after each mark at which something was on, until all was safe, by the mark's label.
     """
 
     def __init__(self, lab: Watched) -> None:
         self._lab = lab
         self._seen = threading.Condition()
         self._struck = self._marked = 0.0
-        self._first_safe: float | None = None
+        self._first_safe: float | None = 0.0
+        self._label, self._was_on = "", False
+        self.taken_s: defaultdict[str, list[float]] = defaultdict(list)
         self.last_unsafe: dict[str, float | bool] = {}
         self._timeline: deque[str] = deque(maxlen=N_KEPT)
         self._deserted_s = 0.0
@@ -69,6 +84,8 @@ class SafetyWatch:
                 self._see_unsafe(unsafe, began)
                 if not unsafe and self._first_safe is None and began > self._marked:
                     self._first_safe = time.monotonic()
+                    if self._was_on:
+                        self.taken_s[self._label].append(self._first_safe - self._marked)
                     self._seen.notify_all()
 
     def _see_alive(self, now: float) -> None:
@@ -96,17 +113,23 @@ class SafetyWatch:
         """A line of the timeline, with the time as the logs have it."""
         self._timeline.append(f"{datetime.now().isoformat(' ', 'milliseconds')} {what}")
 
-    def mark(self, *, is_owed: bool = True) -> None:
-        """From now on is counted.
-
-        is_owed: everything has to become safe. If not, this only gives what is owed from before
-        its time anew; where everything has been safe since, nothing is owed: what is on by now
-        is the next job's.
-        """
+    def mark(self, debt: Debt = Debt.NEW, *, label: str = "") -> None:
+        """From now on is counted. label: of the time that it takes, in `taken_s`."""
+        struck, is_on = time.monotonic(), bool(self._lab.unsafe())
         with self._seen:
-            self._struck = time.monotonic()
-            if is_owed or self._first_safe is None:
+            self._struck = struck
+            is_paid = self._first_safe is not None
+            match debt:
+                case Debt.NEW:
+                    is_counted_anew = True
+                case Debt.NONE:
+                    is_counted_anew = not is_paid
+                case Debt.KEPT:
+                    is_counted_anew = is_paid
+            if is_counted_anew:
                 self._marked, self._first_safe = self._struck, None
+            if is_counted_anew and debt is not Debt.NONE:
+                self._label, self._was_on = label, is_on
 
     def take_deserted_s(self) -> float:
         """How long at most something was on while no rack process lived; counted anew from now.

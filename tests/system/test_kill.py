@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import statistics
 from pathlib import Path
 
 import pytest
-from kill_storm import INTERRUPTED_WITHIN_S, storm
+from kill_storm import BACK_WITHIN_S, storm
 
 N_KILLS = int(os.environ.get("LABD_KILLS", "50"))
 
@@ -21,4 +22,4 @@ def test_no_job_is_lost_none_runs_twice_and_every_output_is_safe_in_time(tmp_pat
     assert report.unsafe == [], "\n".join((str(report), *report.stories))
     assert len(report.acknowledged) > N_KILLS, report
     assert report.states["COMPLETED"] > report.states["INTERRUPTED"], report
-    assert max(report.restart_s) < INTERRUPTED_WITHIN_S, report
+    assert statistics.median(report.restart_s) < BACK_WITHIN_S, report

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from safety_watch import SafetyWatch
+from safety_watch import Debt, SafetyWatch
 
 ON, OFF = {"bias.voltage": 0.3}, dict[str, float | bool]()
 A_LOOK_S = 0.1
@@ -36,7 +36,7 @@ def test_what_the_next_job_switches_on_is_not_owed_for_a_guard_killed_by_then(la
         lab.now = OFF
         first_s = watch.safe_after_s(60.0)
         lab.now = {**ON}
-        watch.mark(is_owed=False)
+        watch.mark(Debt.NONE)
 
         assert watch.safe_after_s(60.0) == first_s < 60.0
 
@@ -45,11 +45,22 @@ def test_a_guard_killed_before_all_is_safe_has_the_time_anew(lab: Lab) -> None:
     with SafetyWatch(lab) as watch:
         watch.mark()
         assert watch.safe_after_s(A_LOOK_S) == A_LOOK_S
-        watch.mark(is_owed=False)
+        watch.mark(Debt.NONE)
         struck = time.monotonic()
         lab.now = OFF
 
         assert watch.safe_after_s(60.0) <= time.monotonic() - struck + 0.01
+
+
+def test_who_kills_a_daemon_that_only_starts_gives_nobody_more_time(lab: Lab) -> None:
+    with SafetyWatch(lab) as watch:
+        watch.mark(label="rack")
+        assert watch.safe_after_s(A_LOOK_S) == A_LOOK_S
+        watch.mark(Debt.KEPT, label="daemon")
+        lab.now = OFF
+
+        assert A_LOOK_S < watch.safe_after_s(60.0) < 60.0
+    assert watch.taken_s.keys() == {"rack"}
 
 
 def test_a_rack_killed_owes_all_of_it_again(lab: Lab) -> None:
