@@ -9,6 +9,15 @@ each.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+MAX_BRIEF: Final = 400
+
+
+def brief(said: object) -> str:
+    """The first line of what somebody else says, such as a driver, and of that the beginning."""
+    line = str(said).strip().split("\n", 1)[0]
+    return line if len(line) <= MAX_BRIEF else f"{line[:MAX_BRIEF]}..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +329,16 @@ class InstrumentFault(JobFailure):
     def __str__(self) -> str:
         """``instrument, while doing: sentence``."""
         return f"{self.instrument}, while {self.doing}: {self.what}"
+
+
+class OutOfMemory(MemoryError):
+    """There was no memory left while an instrument was being used; whose fault it is, is not said.
+
+    Its sentence is the beginning of one: ``instrument, while doing``.
+    """
+
+    def __init__(self, instrument: str, doing: str) -> None:
+        super().__init__(f"{instrument}, while {doing}")
 
 
 @dataclass(eq=False)

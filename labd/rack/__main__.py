@@ -7,7 +7,6 @@ end of the socket closes.
 from __future__ import annotations
 
 import argparse
-import faulthandler
 import logging
 import os
 import resource
@@ -25,7 +24,6 @@ def main() -> int:
     arguments = _parse()
     # Small arrays gain nothing from BLAS threads, and the cores are needed elsewhere.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    faulthandler.enable()
     if arguments.memory_bytes:
         # Of its own data, not of what it maps: libraries and shared memory do not count.
         resource.setrlimit(resource.RLIMIT_DATA, (arguments.memory_bytes, arguments.memory_bytes))
@@ -40,13 +38,15 @@ def main() -> int:
         signal.signal(signal.SIGTERM, lambda *_: inbox.close())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
         inbox.start()  # before the imports, which take seconds: pings are answered meanwhile
-        from labd.rack.flight import FlightBoard
+        from labd.rack.flight import FlightBoard, tell_of_crashes
         from labd.rack.worker import RackFiles, Worker
 
         files = RackFiles(
             arguments.station, arguments.wiring, arguments.chip, arguments.max_result_bytes
         )
         fd = arguments.flight_fd
+        if fd is not None:
+            tell_of_crashes(fd)
         Worker(files, inbox, None if fd is None else FlightBoard(fd)).serve()
     return 0
 

@@ -1,5 +1,6 @@
 """Instruments that are mute, gone, refuse or talk nonsense: named, and good again afterwards."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,7 +161,7 @@ def test_lost_instruments_are_found_without_a_job(star5: Lab) -> None:
     assert not any(sign.trouble for sign in healthy)
     assert all(sign.took_s > 0 for sign in healthy)
     assert {sign.instrument for sign in signs if sign.trouble} == {"scope", "bias_qb3"}
-    assert all(sign.trouble.startswith(sign.instrument) for sign in signs if sign.trouble)
+    assert all(sign.instrument not in sign.trouble.split(":")[0] for sign in signs)
 
 
 def test_a_station_with_a_mute_instrument_is_unavailable_by_name(star5: Lab) -> None:
@@ -173,3 +174,61 @@ def test_a_station_with_a_mute_instrument_is_unavailable_by_name(star5: Lab) -> 
     star5.faults.clear()
     with star5.rig() as rig:
         assert work(rig).shape == (2, 2, 2000)
+
+
+def test_errors_that_nobody_asked_for_are_read_with_the_next_probe(star5: Lab) -> None:
+    with star5.rig() as rig:
+        star5.faults.inject("lo_qb1", "error", code=-300)
+        for _ in range(40):
+            star5.faults.inject("awg2", "error", code=-310)
+        star5.faults.inject("scope", "error", code=-320)
+
+        signs = {sign.instrument: sign.trouble for sign in rig.probe() if sign.trouble}
+        after = [sign for sign in rig.probe() if sign.trouble]
+
+    assert set(signs) == {"lo_qb1", "awg2", "scope"}
+    assert signs["lo_qb1"].startswith("its error queue says -300,")
+    assert signs["awg2"].endswith('(31 times); -350,"Queue overflow"')
+    assert "-320" in signs["scope"]
+    assert not after
+
+
+def test_an_awg_that_refuses_to_run_is_not_waited_for(
+    star5: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(awg_module, "START_LOOK_S", 0.02)
+    with star5.rig() as rig:
+        star5.faults.inject("awg1", "refuse", header="AWGControl:RUN", code=-221)
+
+        with pytest.raises(InstrumentFault, match=r"awg1, while starting it: .*-221"):
+            work(rig)
+
+
+@pytest.mark.parametrize("transport", ["hislip", "socket"])
+@pytest.mark.parametrize(("instrument", "header"), [("scope", "CURVe?"), ("bias_qb1", "*OPC?")])
+def test_an_answer_without_end_is_cut_off(star5: Lab, instrument: str, header: str) -> None:
+    with star5.rig() as rig:
+        star5.faults.inject(instrument, "long", at_header=header)
+
+        with pytest.raises(InstrumentFault) as caught:
+            work(rig)
+
+        assert caught.value.instrument == instrument
+        beyond = rf"its answer to {re.escape(header)} goes on beyond \d+ bytes: its line is closed"
+        assert re.match(beyond, caught.value.what)
+        assert len(str(caught.value)) < 1000
+        assert not rig.make_safe()
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), ZeroDivisionError("by 0")])
+def test_whatever_a_driver_raises_is_its_instruments_fault(
+    star5: Lab, error: BaseException
+) -> None:
+    def ask(_: str) -> str:
+        raise error
+
+    with star5.rig() as rig:
+        rig._rack.links["lo_qb1"].driver.ask = ask  # type: ignore[attr-defined]
+
+        with pytest.raises(InstrumentFault, match=f"its driver raised {type(error).__name__}"):
+            work(rig)
