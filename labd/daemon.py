@@ -38,7 +38,7 @@ from labd.guard_process import Guard, GuardCommand
 from labd.identity import Identities
 from labd.keeper import Keeper
 from labd.listeners import FrontProcess, bind_tcp, bind_unix, lock_unix
-from labd.log_lines import use_format
+from labd.log_lines import LogFormat, use_format
 from labd.meters import Meters
 from labd.metrics import Metrics, Sight
 from labd.notify import Notifier
@@ -154,7 +154,7 @@ class Daemon:
             supervisors[each.id] = Supervisor(
                 desk,
                 self._rack_command(store, each),
-                _guard(store, each),
+                _guard(store, each, self._config.server.log_format),
                 each.id,
                 each.timeslots,
                 tuple(each.station),
@@ -294,11 +294,10 @@ class _Parts:
     foresight: Foresight
 
 
-def _guard(store: Store, computer: QuantumComputer) -> Guard:
+def _guard(store: Store, computer: QuantumComputer, log_format: LogFormat) -> Guard:
     plan = plan_of(computer.wiring.outputs, computer.station)
-    return Guard(
-        GuardCommand(computer.alias, private_directory(store.directory.run, computer.alias), plan)
-    )
+    directory = private_directory(store.directory.run, computer.alias)
+    return Guard(GuardCommand(computer.alias, directory, plan, log_format))
 
 
 def _private_sockets(directory: Path, stack: contextlib.AsyncExitStack) -> int:

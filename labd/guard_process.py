@@ -20,6 +20,7 @@ from pathlib import Path
 
 from labd.guard.plan import PATIENCE_S, Plan, Unsafe, longest_ramp_s, pack_plan
 from labd.left_behind import GUARD_NOTE, GUARD_PATIENCE_S, PLAN_FILE, end_leftover, note_pid
+from labd.log_lines import LogFormat
 from labd.rack_process import STDERR
 
 BEAT_S = 0.5
@@ -38,16 +39,20 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class GuardCommand:
-    """How a guard is started. name: the alias. directory: where its pid is noted. plan: its own."""
+    """How a guard is started. name: the alias. directory: where its pid is noted. plan: its own.
+
+    log_format: of what it writes on standard error, where that is not the journal's.
+    """
 
     name: str
     directory: Path
     plan: Plan
+    log_format: LogFormat = "text"
 
     def arguments(self, descriptor: int) -> list[str]:
         """The command line; descriptor: the process's end of the socket pair."""
-        module = [sys.executable, "-m", "labd.guard"]
-        return [*module, "--fd", str(descriptor), "--name", self.name]
+        module = [sys.executable, "-m", "labd.guard", "--fd", str(descriptor)]
+        return [*module, "--name", self.name, "--log-format", self.log_format]
 
 
 class Guard:

@@ -42,6 +42,12 @@ def _first_of(problems: tuple[Problem, ...]) -> str:
     return f"{problems[0]} (and {more} more)" if more > 0 else str(problems[0])
 
 
+def sentence_of(error: BaseException) -> str:
+    """What an exception says, in one line; QCoDeS adds what it was doing to its arguments."""
+    told = [brief(each) for each in error.args] if str(error).startswith("(") else [str(error)]
+    return brief("; ".join(told)) or type(error).__name__
+
+
 class Refusal(Exception):
     """A call that is not done. `error_code` is the API's name of the reason."""
 

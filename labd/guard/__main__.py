@@ -9,6 +9,7 @@ import socket
 import sys
 
 from labd.guard.lightness import without_numpy
+from labd.journal import start_logging
 
 
 def main() -> int:
@@ -16,8 +17,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="labd.guard", description=__doc__)
     parser.add_argument("--fd", type=int, required=True, help="the socket to the daemon")
     parser.add_argument("--name", required=True, help="alias of the quantum computer")
+    parser.add_argument("--log-format", choices=["text", "json"], default="text")
     arguments = parser.parse_args()
     faulthandler.enable()
+    start_logging("info", identifier="labd-guard", qc=arguments.name, form=arguments.log_format)
     # Whoever ends everything at once must not end the guard first; it ends with the daemon.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -25,7 +28,7 @@ def main() -> int:
         from labd.guard.loop import Guard
 
     with socket.socket(fileno=arguments.fd) as connection:
-        return Guard(arguments.name, connection).serve()
+        return Guard(connection).serve()
 
 
 if __name__ == "__main__":

@@ -13,14 +13,15 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import json
+import logging
 import os
 import select
 import signal
 import socket
-import sys
 from dataclasses import asdict
 from typing import Final
 
+from labd.core.log_fields import about
 from labd.guard.hand import Outcome, make_safe
 from labd.guard.plan import Plan, longest_ramp_s, unpack_plan
 
@@ -35,12 +36,13 @@ END_LIMIT_S: Final = 30.0
 """However it goes, a guard without a daemon is gone after that."""
 _READ_BYTES: Final = 65536
 
+_log = logging.getLogger(__name__)
+
 
 class Guard:
     """Made with the socket to the daemon; `serve` once."""
 
-    def __init__(self, name: str, connection: socket.socket) -> None:
-        self._name = name
+    def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._buffer = b""
         self._plan: Plan = ()
@@ -55,7 +57,7 @@ class Guard:
             if not ready:
                 self._n_silent += 1
                 if self._n_silent == HANG_TICKS and not self._is_safe:
-                    self._say(f"the daemon gives no sign of life for {HANG_TICKS * TICK_S:g} s")
+                    _log.error("the daemon gives no sign of life for %g s", HANG_TICKS * TICK_S)
                     self._take_over(0.0)
                 continue
             self._n_silent = 0
@@ -90,13 +92,13 @@ class Guard:
             case "beat":
                 self._tell("alive")
             case _:
-                self._say(f"the daemon says what a guard does not know: {word}")
+                _log.error("the daemon says what a guard does not know: %s", word)
 
     def _be_last(self) -> int:
         """The daemon is dead: what is not safe is made so, then nobody needs a guard."""
         faulthandler.dump_traceback_later(END_LIMIT_S + longest_ramp_s(self._plan), exit=True)
         if not self._is_safe:
-            self._say("the daemon is gone")
+            _log.error("the daemon is gone")
             self._take_over(RACK_PATIENCE_S)
         return 0 if self._is_safe else 1
 
@@ -116,9 +118,10 @@ class Guard:
         outcome = make_safe(self._plan)
         self._is_safe = not outcome.problems
         if self._plan:
-            self._say(f"{outcome.n_outputs} outputs are safe after {outcome.took_s:.2f} s")
-        for problem in outcome.problems:
-            self._say(f"not known to be safe: {problem}")
+            _log.info("%d outputs are safe after %.2f s", outcome.n_outputs, outcome.took_s)
+        for unsafe in outcome.unsafe:
+            fields = about(instrument=unsafe.instrument)
+            _log.error("not known to be safe: %s", unsafe, extra=fields)
         return outcome
 
     def _forget_rack(self) -> None:
@@ -129,6 +132,3 @@ class Guard:
     def _tell(self, line: str) -> None:
         with contextlib.suppress(OSError):  # seen as its end when it is read from
             self._connection.sendall(line.encode() + b"\n")
-
-    def _say(self, sentence: str) -> None:
-        print(f"guard of {self._name}: {sentence}", file=sys.stderr, flush=True)

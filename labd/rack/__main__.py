@@ -7,6 +7,7 @@ end of the socket closes.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import logging
 import os
 import resource
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from labd.journal import start_logging
 from labd.rack.inbox import Inbox
+from labd.rack.printed import Printed
 
 
 def main() -> int:
@@ -24,11 +26,12 @@ def main() -> int:
     arguments = _parse()
     # Small arrays gain nothing from BLAS threads, and the cores are needed elsewhere.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    faulthandler.enable()
     if arguments.memory_bytes:
         # Of its own data, not of what it maps: libraries and shared memory do not count.
         resource.setrlimit(resource.RLIMIT_DATA, (arguments.memory_bytes, arguments.memory_bytes))
-    sys.stdout = sys.stderr  # drivers print when they connect
     start_logging("info", identifier="labd-rack", qc=arguments.name, form=arguments.log_format)
+    sys.stdout = Printed()
     # Both write a traceback for every connection that fails; labd says each once, in a sentence.
     logging.getLogger("qcodes").setLevel(logging.CRITICAL)
     logging.getLogger("pyvisa").setLevel(logging.CRITICAL)

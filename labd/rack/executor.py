@@ -26,7 +26,7 @@ from labd.core.budget import (
 )
 from labd.core.compile import PulseJob
 from labd.core.demod import Demodulator
-from labd.core.errors import InstrumentFault, JobFailure, OutOfMemory, Refusal, brief
+from labd.core.errors import InstrumentFault, JobFailure, OutOfMemory, Refusal, sentence_of
 from labd.core.log_fields import about
 from labd.core.rig import Rig, RunInterrupted, SettingValue
 from labd.rack.last_settings import LastSettings
@@ -108,7 +108,7 @@ def execute(run: Run, bench: Bench) -> Aftermath:
         return _fail(run, bench, f"{where}{_out_of_memory()}", "", is_sound=False)
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         _log.exception("job %s failed", run.job_id, extra=about(job=run.job_id))
-        what = f"internal error: {type(error).__name__}: {brief(error)}"
+        what = f"internal error: {type(error).__name__}: {sentence_of(error)}"
         return _fail(run, bench, what, "", is_sound=False)
     else:
         bench.send(Completed(run.job_id, timings_s))

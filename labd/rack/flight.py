@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from pyvisa.constants import ResourceAttribute, StatusCode
 
 from labd.core.budget import UPLOAD_BYTES_PER_S
-from labd.core.errors import brief
+from labd.core.errors import sentence_of
 from labd.core.flight import BOARD_BYTES, N_REGIONS, Recorder
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class _Recording:
         try:
             yield
         except Exception as error:  # whatever it is, it is passed on
-            self._recorder.failed(_sentence(error))
+            self._recorder.failed(sentence_of(error))
             raise
         finally:
             self._recorder.leave()
@@ -127,7 +127,3 @@ def tell_of_crashes(descriptor: int) -> None:
         leave(status)
 
     os._exit = tell_and_leave
-
-
-def _sentence(error: Exception) -> str:
-    return brief(error) or type(error).__name__

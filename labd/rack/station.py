@@ -23,7 +23,7 @@ from pyvisa.resources import MessageBasedResource
 from qcodes.instrument import Instrument, VisaInstrument
 from qcodes.station import Station
 
-from labd.core.errors import BadFile, Problem, brief
+from labd.core.errors import BadFile, Problem, sentence_of
 from labd.rack.flight import FlightBoard
 from labd.station_file import read_station
 
@@ -182,8 +182,7 @@ def _faults_of(
             continue
         error = opening.exception()
         if error is not None:
-            what = brief(error) or type(error).__name__
-            faults[name] = OpeningFault(name, what, address=address)
+            faults[name] = OpeningFault(name, sentence_of(error), address=address)
             _log.debug("cannot open %s", name, exc_info=error)
             error.__traceback__ = None
     return faults

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from labd.chip_files import read_chip_design_record
-from labd.core.errors import BadFile, InstrumentFault, Problem, brief
+from labd.core.errors import BadFile, InstrumentFault, Problem, sentence_of
 from labd.core.rig import Rig, RigModule
 from labd.core.station_description import Chip
 from labd.rack.executor import Aftermath, Bench, Tempo, execute
@@ -92,7 +92,7 @@ class Worker:
             self._refuse(" ".join(str(error).split()))
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             _log.exception("the rack cannot be opened")
-            self._refuse(f"internal error: {type(error).__name__}: {brief(error)}")
+            self._refuse(f"internal error: {type(error).__name__}: {sentence_of(error)}")
         else:
             self._inbox.send(Ready(opened.instruments))
             return opened

@@ -158,7 +158,7 @@ async def test_redirects_and_refusals_are_final(
 
 async def test_a_server_that_never_answers_costs_the_limit_and_no_more() -> None:
     async with serving(None) as server:
-        office = Office(to(server), timeout_s=0.05, retries=1)
+        office = Office(to(server), timeout_s=0.3, retries=1)
         started = time.monotonic()
         office.post("it burns")
         posting_s = time.monotonic() - started
@@ -166,7 +166,7 @@ async def test_a_server_that_never_answers_costs_the_limit_and_no_more() -> None
         await office.notifier.stop()
 
     assert len(server.heads) == 2
-    assert posting_s < 0.05
+    assert posting_s < 0.3
 
 
 async def test_nobody_there_is_tried_again_and_given_up() -> None:

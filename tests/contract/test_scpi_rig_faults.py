@@ -168,7 +168,8 @@ def test_a_station_with_a_mute_instrument_is_unavailable_by_name(star5: Lab) -> 
     star5.faults.inject("bias_qb2", "mute")
     port = star5.rack.servers["bias_qb2"].port
 
-    with pytest.raises(StationUnavailable, match=f"bias_qb2 at TCPIP.*{port}"), star5.rig():
+    said = rf"bias_qb2 at TCPIP.*{port}.*: VI_ERROR_TMO"
+    with pytest.raises(StationUnavailable, match=said), star5.rig():
         pass
 
     star5.faults.clear()

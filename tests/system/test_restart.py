@@ -211,7 +211,7 @@ def test_after_a_kill_the_running_job_is_interrupted_soon_and_the_queue_goes_on(
 
     assert found.status == iqm.INTERRUPTED
     assert found.error == "labd stopped while the job was executing"
-    assert time.monotonic() - restarted < 5
+    assert time.monotonic() - restarted < 10
     assert lab.wait_for(queued[-1]).status == iqm.COMPLETED
     assert [lab.get(job).status for job in queued] == [iqm.COMPLETED] * 5
     runs = lab.started()

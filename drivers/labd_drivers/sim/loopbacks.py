@@ -29,9 +29,13 @@ def looped_records(
 
 def _volts(pieces: tuple[Piece, ...], times: npt.NDArray[np.int64]) -> Record:
     """The output at those instants; between pieces it is at zero volts."""
-    seen = np.zeros(times.shape, np.float32)
-    for piece in pieces:
-        after = times - piece.start_samples
-        is_inside = (after >= 0) & (after < len(piece.volts))
-        seen[is_inside] = piece.volts[after[is_inside]]
-    return seen
+    flat = times.ravel()
+    order = np.argsort(flat, kind="stable")
+    ordered = flat[order]
+    starts = np.array([piece.start_samples for piece in pieces], np.int64)
+    ends = starts + np.array([len(piece.volts) for piece in pieces], np.int64)
+    bounds = np.searchsorted(ordered, np.stack((starts, ends)))
+    seen = np.zeros(flat.size, np.float32)
+    for piece, (first, beyond) in zip(pieces, bounds.T, strict=True):
+        seen[order[first:beyond]] = piece.volts[ordered[first:beyond] - piece.start_samples]
+    return seen.reshape(times.shape)

@@ -28,7 +28,7 @@ from qcodes.instrument import VisaInstrument
 from qcodes.instrument_drivers.tektronix import TektronixDPOModeError
 from qcodes.instrument_drivers.yokogawa import YokogawaGS200Exception
 
-from labd.core.errors import InstrumentFault, JobFailure, OutOfMemory, brief
+from labd.core.errors import InstrumentFault, JobFailure, OutOfMemory, brief, sentence_of
 from labd.core.log_fields import about
 from labd.core.rig import RunInterrupted
 from labd_drivers.rigs.scpi.line import AnswerTooLong, Line
@@ -234,9 +234,7 @@ class Link:
 
     def _fault(self, what: str, error: BaseException) -> InstrumentFault:
         """The fault to be raised, after the instrument has been cleared if it can be."""
-        # QCoDeS adds what it was doing to the arguments, and an error shows several as a tuple.
-        told = [brief(each) for each in error.args] if str(error).startswith("(") else [str(error)]
-        sentence = brief("; ".join(told)) or type(error).__name__
+        sentence = sentence_of(error)
         if not isinstance(error, TROUBLE):
             sentence = f"its driver raised {type(error).__name__}: {sentence}"
         if isinstance(error, AnswerTooLong):
@@ -249,7 +247,7 @@ class Link:
                 status = self._status_of(self.driver)
         except ANYTHING as worse:
             fields = about(instrument=self.name)
-            _log.info("%s does not recover: %s", self.name, brief(worse), extra=fields)
+            _log.info("%s does not recover: %s", self.name, sentence_of(worse), extra=fields)
             self._is_silent = True
             return InstrumentFault(self.name, what, f"{sentence} (and it no longer answers)")
         if status.is_restarted:
