@@ -221,6 +221,15 @@ def test_an_answer_without_end_is_cut_off(star5: Lab, instrument: str, header: s
         assert not rig.make_safe()
 
 
+@pytest.mark.parametrize("answer", ["#41000abc", "#0abc", "41000abc", "#4xyzwabc"])
+def test_a_block_that_is_none_is_not_waited_for(star5: Lab, answer: str) -> None:
+    with star5.rig() as rig:
+        star5.faults.inject("scope", "lie", header="CURVe", answer=answer)
+
+        with pytest.raises(InstrumentFault, match="scope, while reading the records of input 1"):
+            work(rig)
+
+
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), ZeroDivisionError("by 0")])
 def test_whatever_a_driver_raises_is_its_instruments_fault(
     star5: Lab, error: BaseException

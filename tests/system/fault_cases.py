@@ -230,8 +230,6 @@ DRIVER_FAULTS: Final = (
     Fault("driver closes all descriptors", deed="close-fds"),
 )
 
-LONG_S: Final = 20.0
-"""Who is given so long hangs, and has to be waited for."""
 FAULTS: Final = (*INSTRUMENT_FAULTS, *DRIVER_FAULTS)
 
 
@@ -242,9 +240,36 @@ def every_cell() -> Iterator[tuple[Fault, Phase]]:
             yield fault, phase
 
 
-def one_cell_of_each() -> Iterator[tuple[Fault, Phase]]:
-    """Every fault that is over soon, once; every phase in turn."""
-    phases = tuple(Phase)
-    quick = [each for each in FAULTS if each.limit_s < LONG_S]
-    for index, fault in enumerate(quick):
-        yield fault, phases[index % len(phases)]
+SOME: Final = {
+    "bias_qb1 refuses (-222)": Phase.IDLE,
+    "lo_qb1 lies about its frequency": Phase.IDLE,
+    "power of bias_qb1 off and on": Phase.IDLE,
+    "records of scope are short": Phase.IDLE,
+    "awg1 is mute": Phase.UPLOADING,
+    "awg1 refuses (-200)": Phase.UPLOADING,
+    "line to awg2 is cut": Phase.UPLOADING,
+    "driver eats memory": Phase.UPLOADING,
+    "driver raises SystemExit": Phase.UPLOADING,
+    "driver segfaults": Phase.UPLOADING,
+    "another lo_qb1 after a power cut": Phase.PLAYING,
+    "awg1 refuses to run (-221)": Phase.PLAYING,
+    "bias_qb1 never stops talking": Phase.PLAYING,
+    "power of awg1 off and on": Phase.PLAYING,
+    "scope answers garbage": Phase.PLAYING,
+    "scope has an error": Phase.PLAYING,
+    "driver prints garbage": Phase.FETCHING,
+    "driver raises KeyboardInterrupt": Phase.FETCHING,
+    "line to scope is cut": Phase.FETCHING,
+    "records of scope have a wrong head": Phase.FETCHING,
+    "scale of scope is no number": Phase.FETCHING,
+    "scope is a little slow": Phase.FETCHING,
+    "scope never stops talking": Phase.FETCHING,
+}
+"""One fault of each kind that is over soon, at the point where it is."""
+
+
+def some_cells() -> Iterator[tuple[Fault, Phase]]:
+    """Those that are tried with everything else."""
+    by_name = {fault.name: fault for fault in FAULTS}
+    for name, phase in SOME.items():
+        yield by_name[name], phase

@@ -4,8 +4,9 @@ The payload is a captured sweep; JSON after ``quick:`` in its queue name says wh
 {"do": "complete" | "fail" | "die" | "deaf" | "unavailable" | "measure", "bytes": n, "s": seconds}.
 "crash" ends it by {"signal": n}, "leave" by _exit; "stall" answers pings and does nothing; "fault"
 is an instrument's, in every attempt; "fault once" and "crash once" complete in the second one.
-"ignore" does not even start; "hang" is a driver that does not come back. After "fault" the rack is
-ready again at once, unless there is a file away: then once that has gone.
+"slow" completes beside an instrument that has become slow. "ignore" does not even start; "hang" is
+a driver that does not come back. After "fault" the rack is ready again at once, unless there is a
+file away: then once that has gone.
 "measure" writes a real result of zeros block by block; {"blocks": n, "then": "wait" | "die" |
 "fail" | "finish"} says how many of ten it writes before it waits for a cancel, dies, fails or
 finishes.
@@ -30,6 +31,7 @@ from typing import Any
 
 from labd.core.errors import JobFailure
 from labd.core.flight import BOARD_BYTES, Recorder
+from labd.core.health import Sign
 from labd.rack import messages as rack
 from labd.wire import sweep_pb2
 
@@ -99,6 +101,9 @@ class QuickRack:
             case "stall":
                 self.say(rack.Budgeted(order.job_id, 0.0, 0.0))
                 self.wait_for_the_end()
+            case "slow":
+                for took_s in (0.002, 2.0, 2.0):
+                    self.say(rack.Probed((Sign("awg1", took_s),)))
             case "hang":
                 self.say(rack.Budgeted(order.job_id, 3600.0, 3600.0))
                 self.hang()

@@ -35,9 +35,13 @@ def started(lab: QuickLab, *keys: str) -> QuickLab:
     return lab.start()
 
 
+def machine(lab: QuickLab) -> lab_pb2.Machine:
+    found: lab_pb2.Machine = lab.lab.GetMachine(lab_pb2.MachineRequest(alias="star5"))
+    return found
+
+
 def instruments(lab: QuickLab) -> dict[str, str]:
-    machine = lab.lab.GetMachine(lab_pb2.MachineRequest(alias="star5"))
-    return {one.instrument: one.state for one in machine.instruments}
+    return {one.instrument: one.state for one in machine(lab).instruments}
 
 
 def reasons(lab: QuickLab, job: iqm.JobV1) -> list[str]:
@@ -138,6 +142,18 @@ def test_a_station_may_have_a_job_executed_once_more(lab: QuickLab, do: str) -> 
     said = reasons(lab, job)
     assert len(said) == 1
     assert said[0].startswith("attempt 1 of 2: ")
+
+
+def test_an_instrument_that_becomes_slow_is_seen_as_slow_and_jobs_run(lab: QuickLab) -> None:
+    started(lab)
+
+    first = lab.wait_for(lab.submit(do="slow"))
+    seen = machine(lab).instruments[0]
+    second = lab.wait_for(lab.submit())
+
+    assert (first.status, second.status) == (iqm.COMPLETED, iqm.COMPLETED)
+    assert (seen.instrument, seen.state) == ("awg1", "SLOW")
+    assert seen.what == "it takes 2.0 s to answer; 2 ms are usual"
 
 
 def test_without_the_key_no_job_is_executed_twice(lab: QuickLab) -> None:

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from struct import error as StructError  # noqa: N812
 from traceback import clear_frames
-from typing import Final, cast
+from typing import Final
 
 from pyvisa.constants import ResourceAttribute
 from pyvisa.errors import Error as PyVisaError
+from pyvisa.resources import MessageBasedResource
 from pyvisa_py.protocols.rpc import RPCError
 from qcodes.instrument import VisaInstrument
 from qcodes.instrument_drivers.tektronix import TektronixDPOModeError
@@ -212,10 +213,9 @@ class Link:
         """
         handle = self.driver.visa_handle
         with self.doing(what), self.patience(extra_s), self._line.expecting(n_bytes):
-            if handle.resource_class != "SOCKET":
-                values = handle.query_binary_values(command, datatype="s", container=bytes)
-                return cast("bytes", values)
             handle.write(command)
+            if handle.resource_class != "SOCKET":
+                return _read_block(handle)
             # A raw socket is read up to the next newline, of which binary data are full.
             handle.set_visa_attribute(ResourceAttribute.termchar_enabled, False)
             try:
@@ -286,6 +286,25 @@ class Link:
             yield
         finally:
             self.driver.visa_handle.timeout = before
+
+
+def _read_block(handle: MessageBasedResource) -> bytes:
+    """The data of a definite block, where messages have an end. Raises ValueError.
+
+    VISA's own would read on for ever where a head announces more than comes.
+    """
+    answer = bytearray(handle.read_raw())
+    if not answer.startswith(b"#"):
+        raise ValueError(f"{bytes(answer[:2])!r} does not begin a block")
+    start = 2 + int(answer[1:2])
+    end = start + int(answer[2:start])
+    while len(answer) < end:
+        piece = handle.read_raw()
+        if not piece:
+            n_bytes = end - start
+            raise ValueError(f"a block of {n_bytes} bytes begins, and ends after {len(answer)}")
+        answer += piece
+    return bytes(answer[start:end])
 
 
 class Crew:
