@@ -2,6 +2,7 @@
 
 import re
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from rig_support import READOUT, Lab, lab, readout_program
 
-from labd.core.errors import InstrumentFault
+from labd.core.errors import InstrumentFault, OutOfMemory
 from labd.core.rig import Rig
 from labd.rack.station import StationUnavailable
 from labd_drivers.rigs.scpi import awg as awg_module
@@ -221,24 +222,46 @@ def test_an_answer_without_end_is_cut_off(star5: Lab, instrument: str, header: s
         assert not rig.make_safe()
 
 
-@pytest.mark.parametrize("answer", ["#41000abc", "#0abc", "41000abc", "#4xyzwabc"])
-def test_a_block_that_is_none_is_not_waited_for(star5: Lab, answer: str) -> None:
+def test_a_block_that_is_none_is_not_waited_for(star5: Lab) -> None:
     with star5.rig() as rig:
-        star5.faults.inject("scope", "lie", header="CURVe", answer=answer)
+        for answer in ("#41000abc", "#0abc", "41000abc", "#4xyzwabc"):
+            star5.faults.inject("scope", "lie", header="CURVe", answer=answer)
 
-        with pytest.raises(InstrumentFault, match="scope, while reading the records of input 1"):
-            work(rig)
+            with pytest.raises(InstrumentFault, match="scope, while reading the records of inp"):
+                work(rig)
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), ZeroDivisionError("by 0")])
-def test_whatever_a_driver_raises_is_its_instruments_fault(
-    star5: Lab, error: BaseException
-) -> None:
+def test_whatever_a_driver_raises_is_its_instruments_fault(star5: Lab) -> None:
+    raised: list[BaseException] = []
+
     def ask(_: str) -> str:
-        raise error
+        raise raised[-1]
+
+    with star5.rig() as rig:
+        rig._rack.links["lo_qb1"].driver.ask = ask  # type: ignore[attr-defined]
+        for error in (SystemExit(3), KeyboardInterrupt(), ZeroDivisionError("by 0")):
+            raised.append(error)
+
+            with pytest.raises(InstrumentFault, match=f"its driver raised {type(error).__name__}"):
+                work(rig)
+
+
+def test_memory_that_a_driver_fills_is_given_back_and_its_instrument_named(star5: Lab) -> None:
+    class Eaten:
+        pass
+
+    eaten: list[weakref.ref[Eaten]] = []
+
+    def ask(_: str) -> str:
+        mine = Eaten()
+        eaten.append(weakref.ref(mine))
+        raise MemoryError
 
     with star5.rig() as rig:
         rig._rack.links["lo_qb1"].driver.ask = ask  # type: ignore[attr-defined]
 
-        with pytest.raises(InstrumentFault, match=f"its driver raised {type(error).__name__}"):
+        with pytest.raises(OutOfMemory, match="lo_qb1, while setting frequency"):
             work(rig)
+
+        assert eaten
+        assert all(one() is None for one in eaten)

@@ -69,10 +69,12 @@ def test_a_fault_ends_as_promised_and_the_next_job_is_good(
     lab.heal()
     lab.wait_until_ready(READY_WITHIN_S)
 
+    n_logged = len(lab.log())
     strike(lab, fault, phase)
     promise = fault.promise(phase)
     if promise is Promise.NOTICED:
         told.ended, told.ended_s = noticed_after_s(lab, fault.limit_s)
+        wait_until(lambda: named(fault, phase) in lab.log()[n_logged:])
     else:
         ended = lab.end_of(lab.client.submit(lab.program()), fault.limit_s)
         told.ended, told.ended_s = ended.job.status.name, ended.took_s
@@ -114,10 +116,14 @@ def demand(lab: FaultLab, fault: Fault, phase: Phase, ended: Ended) -> None:
         return
     assert promise is not Promise.COMPLETED, ended.job.error
     assert ended.job.status.name == "FAILED", (ended.job.error, values(lab, ended.job))
-    named = fault.instrument or point_of(fault, phase).instrument
-    assert named in ended.job.error
+    assert named(fault, phase) in ended.job.error
     assert fault.word in ended.job.error
     assert len(ended.job.error) < 2000
+
+
+def named(fault: Fault, phase: Phase) -> str:
+    """Whose fault it is."""
+    return fault.instrument or point_of(fault, phase).instrument
 
 
 def values(lab: FaultLab, job: Job) -> list[float]:
