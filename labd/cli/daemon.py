@@ -110,8 +110,9 @@ async def _serve(read: Callable[[], Config], *, is_verbose: bool) -> None:
         urls = [f"{scheme}://{address}/{each.alias}" for each in config.quantum_computers]
         if config.server.unix_socket is not None:
             urls.append(f"unix:{config.server.unix_socket}")
-        click.echo(f"labd ready on {' '.join(urls)}")
-        sys.stdout.flush()
+        with contextlib.suppress(OSError):  # a log on a full disk: labd serves all the same
+            click.echo(f"labd ready on {' '.join(urls)}")
+            sys.stdout.flush()
 
     await Daemon(config, read, is_verbose=is_verbose).run(on_ready)
 

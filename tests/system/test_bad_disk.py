@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -176,6 +177,24 @@ def running_shots(lab: QuickLab, job: iqm.JobV1) -> int:
     for progress in lab.lab.WatchProgress(lookup(job), timeout=PATIENCE_S):
         return int(progress.shots_done)
     return 0
+
+
+def test_a_result_that_cannot_be_written_fails_its_job_and_not_the_rack(tmp_path: Path) -> None:
+    lab = QuickLab(tmp_path)
+    disk = BadDisk(tmp_path, lab.state / "results")
+    lab.surroundings = disk.environment
+    with lab:
+        lab.wait_for(lab.submit())
+        rack = lab.child("quick_rack")
+        for error in ERRORS:
+            disk.refuse(writes=error)
+            failed = lab.wait_for(lab.submit(do="measure", blocks=10))
+
+            assert failed.status == iqm.FAILED
+            assert os.strerror(getattr(errno, error)) in failed.error
+            disk.heal()
+            assert lab.wait_for(lab.submit(do="measure", blocks=10)).status == iqm.COMPLETED
+        assert lab.child("quick_rack") == rack
 
 
 def test_a_disk_that_cannot_be_read_is_told_of_on_every_way_and_heals(

@@ -154,22 +154,6 @@ def fill_to_the_last_byte(path: Path) -> None:
             rest.write(bytes(512))
 
 
-def test_a_result_that_finds_no_room_fails_its_job_and_not_the_rack(
-    lab: DiskLab, disk: Disk
-) -> None:
-    first = lab.submit()
-    lab.wait_for(first)
-    (lab.state / "results").rename(lab.state / "results-away")
-    os.symlink("/proc/nowhere", lab.state / "results")
-
-    failed = lab.wait_for(lab.submit(do="measure", blocks=10, then="finish"))
-    (lab.state / "results").unlink()
-    (lab.state / "results-away").rename(lab.state / "results")
-
-    assert failed.status == iqm.FAILED
-    assert lab.wait_for(lab.submit(do="measure", blocks=10)).status == iqm.COMPLETED
-
-
 def test_io_errors_of_the_disk_refuse_and_after_a_new_start_all_is_there(
     lab: DiskLab, disk: Disk
 ) -> None:
