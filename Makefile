@@ -2,7 +2,7 @@
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test test-hil setup check unit compat compat-quick compat-waits test-systemd proto bench fuzz kills power-cuts faults calibrations lock clean
+.PHONY: demo test test-hil setup check unit compat compat-quick compat-waits test-systemd proto bench fuzz soak memory kills power-cuts faults calibrations lock clean
 
 demo: .venv/.ready .venv-compat/.ready
 	tests/compat/run-demo
@@ -19,8 +19,9 @@ check: .venv/.ready
 	.venv/bin/lint-imports
 	.ci/check-generated
 
+# In the order of the folders: the small files come last, and fill both cores to the end.
 unit: .venv/.ready
-	.venv/bin/python -m pytest -n 2 --dist loadfile -q
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 # IQM's own packages, unmodified: two generations, each in its own environment. What mostly waits is
 # run beside the rest.
@@ -42,9 +43,11 @@ test-hil: .venv/.ready
 	.venv/bin/labd hil --station $(STATION) $(if $(RACK),--rack $(RACK)) --json-out build/hil/card.json --junit-out build/hil/junit.xml
 
 # The service in a booted systemd: install, upgrade, crashes, hangs, reload, hardening. Takes minutes, root and
-# systemd-nspawn; where one is missing it says so and is no failure.
+# systemd-nspawn; where one is missing it says so and is no failure. SUITES="bookworm trixie noble" for Debian 12
+# and 13 and Ubuntu 24.04.
+SUITES ?= bookworm
 test-systemd: .venv/.ready
-	.venv/bin/python tests/systemd/bench.py
+	.venv/bin/python tests/systemd/bench.py $(addprefix --suite=,$(SUITES))
 
 bench: .venv/.ready .venv-compat/.ready
 	.venv/bin/python -m benchmarks
@@ -52,6 +55,14 @@ bench: .venv/.ready .venv-compat/.ready
 # The long forms of what the tests do briefly.
 fuzz: .venv/.ready
 	LABD_FUZZ_N=5000 .venv/bin/python -m pytest -q --timeout 3600 tests/unit/test_payload_mutations.py tests/system/test_fuzz_daemon.py
+
+# 20,000 short jobs, and what they leave in memory and on the disk; about 25 minutes. docs/endurance.md
+soak: .venv/.ready
+	.venv/bin/python tests/system/soak.py
+
+# 10 GB queued, 10,000 subscribers, 50 readers that do not read: 11 GB of the disk for a while.
+memory: .venv/.ready
+	.venv/bin/python tests/system/bounded_memory.py
 
 kills: .venv/.ready
 	.venv/bin/python tests/system/kill_storm.py 1000

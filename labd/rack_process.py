@@ -98,7 +98,13 @@ class RackProcess:
                 ours.close()
                 raise
             board = mmap.mmap(flight, MEMORY_BYTES, prot=mmap.PROT_READ)
-        note_pid(command.directory / RACK_NOTE, process.pid)
+        try:
+            note_pid(command.directory / RACK_NOTE, process.pid)
+        except OSError:  # the next labd could not end it
+            ours.close()
+            process.kill()
+            await process.wait()
+            raise
         reader, writer = await asyncio.open_connection(sock=ours)
         return cls(process, reader, writer, board)
 

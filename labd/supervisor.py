@@ -194,12 +194,16 @@ class Supervisor:
         if await asyncio.to_thread(end_leftover, note, RACK_PATIENCE_S):
             what = "rack %s: killed a process of an earlier labd"
             _log.warning(what, self._command.name, extra=self._fields)
-        # What holds after a start is the safe values; people may have changed what stands behind.
-        (self._command.directory / LAST_SETTINGS_FILE).unlink(missing_ok=True)
+        has_forgotten = False
         backoff_s = FIRST_BACKOFF_S
         while not self._stopping.is_set():
             started = time.monotonic()
             try:
+                if not has_forgotten:
+                    # What holds after a start is the safe values; people may have changed what
+                    # stands behind.
+                    (self._command.directory / LAST_SETTINGS_FILE).unlink(missing_ok=True)
+                    has_forgotten = True
                 why = await self._run_one()
             except OSError as error:
                 why = f"the rack process cannot be started: {error}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import logging
 import signal
 import socket
 import sys
@@ -21,6 +22,8 @@ def main() -> int:
     arguments = parser.parse_args()
     faulthandler.enable()
     start_logging("info", identifier="labd-guard", qc=arguments.name, form=arguments.log_format)
+    # It writes a traceback for every connection that fails; the guard says each once.
+    logging.getLogger("pyvisa").setLevel(logging.CRITICAL)
     # Whoever ends everything at once must not end the guard first; it ends with the daemon.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

@@ -111,7 +111,11 @@ class Guard:
                 select.select([self._rack], [], [])
             self._forget_rack()
         for _ in range(N_ATTEMPTS):
-            if not self._make_safe().problems:
+            unsafe = self._make_safe().unsafe
+            for each in unsafe:  # otherwise the daemon says it
+                fields = about(instrument=each.instrument)
+                _log.error("not known to be safe: %s", each, extra=fields)
+            if not unsafe:
                 return
 
     def _make_safe(self) -> Outcome:
@@ -119,9 +123,6 @@ class Guard:
         self._is_safe = not outcome.problems
         if self._plan:
             _log.info("%d outputs are safe after %.2f s", outcome.n_outputs, outcome.took_s)
-        for unsafe in outcome.unsafe:
-            fields = about(instrument=unsafe.instrument)
-            _log.error("not known to be safe: %s", unsafe, extra=fields)
         return outcome
 
     def _forget_rack(self) -> None:

@@ -110,14 +110,14 @@ class FaultLab(QuickLab):
         self.faults.clear()
         self.wish.unlink(missing_ok=True)
 
-    def program(self) -> bytes:
+    def program(self, n_shots: int = N_SHOTS) -> bytes:
         """Three spots with a pi pulse on QB1 that does something at the second alone.
 
         No two have the same samples or the same number of shots, so that every one is uploaded and
         the scope told of it; every spot sets the source or the bias.
         """
         self._n_jobs += 1
-        program = self.client.program(shots=N_SHOTS + self._n_jobs % 7)
+        program = self.client.program(shots=n_shots + self._n_jobs % 7)
         program.sweep(
             {
                 "QB1__drive.frequency": [FAR_HZ, QUBIT_HZ, QUBIT_HZ],

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
 import grpc
 
@@ -23,6 +24,7 @@ from labd.wire import lab_pb2_grpc, sweep_pb2
 ROOT = Path(__file__).parents[2]
 BELL = (ROOT / "tests" / "data" / "payloads" / "bell.sweep.bin").read_bytes()
 HERE = Path(__file__).parent
+LINE_BYTES = len(f"{UUID(int=0)}\n")
 FINAL = (iqm.COMPLETED, iqm.CANCELLED, iqm.FAILED, iqm.INTERRUPTED)
 
 
@@ -212,8 +214,15 @@ class QuickLab:
 
     def started(self) -> list[str]:
         """Ids of the jobs that the rack was given, in order."""
-        path = self.state / "run" / "star5" / "started.txt"
-        return path.read_text().split() if path.exists() else []
+        return self._started.read_text().split() if self._started.exists() else []
+
+    def n_started(self) -> int:
+        """How many those are."""
+        return self._started.stat().st_size // LINE_BYTES if self._started.exists() else 0
+
+    @property
+    def _started(self) -> Path:
+        return self.state / "run" / "star5" / "started.txt"
 
 
 def metadata_of(error: grpc.RpcError) -> dict[str, str | bytes]:
