@@ -41,7 +41,8 @@ class Keeper:
             await self._until_done(self._expire)
             await self._until_done(self._store.keeping.hash_all)
             await asyncio.sleep(PAUSE_S)
-            await asyncio.to_thread(self._store.spare.take)
+            if await asyncio.to_thread(self._store.spare.take):
+                await self._until_done(self._store.keeping.salvage_all)
 
     async def _until_done(self, step: Callable[[], Awaitable[int]]) -> None:
         """Batch by batch, until one has nothing to do or the disk refuses."""

@@ -44,7 +44,7 @@ install_packages() {
     say "installing$missing"
     export DEBIAN_FRONTEND=noninteractive
     # shellcheck disable=SC2086
-    apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 ||
         { apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing >/dev/null; }
 }
 

@@ -198,6 +198,8 @@ class Writer:
         if failure is not None and is_full(failure) and self._make_room is not None:
             self._make_room()
             self._write_log_over()
+            for waiting in group:
+                waiting.error = None
             failure = self._commit(group)
         if failure is not None:
             _log.error("store: write refused: %s", failure)

@@ -27,13 +27,16 @@ class Spare:
         self._reserve_bytes = reserve_bytes
         self._n_bytes = min(SPARE_BYTES, reserve_bytes)
 
-    def take(self) -> None:
-        """Take it where it is not there and the disk has room for it beside the reserve."""
+    def take(self) -> bool:
+        """Take it where it is not there and the disk has room for it beside the reserve.
+
+        Returns whether it was taken now: then there is room for what had to wait.
+        """
         try:
             stat = os.statvfs(self._path.parent)
             free_bytes = stat.f_bavail * stat.f_frsize
             if self._is_taken() or free_bytes < self._reserve_bytes + self._n_bytes:
-                return
+                return False
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 os.posix_fallocate(descriptor, 0, self._n_bytes)
@@ -43,6 +46,8 @@ class Spare:
             _log.warning("no room is kept for a full disk: %s", error)
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
+            return False
+        return True
 
     def give(self) -> None:
         """Give the room back, for whoever asks the disk first."""

@@ -179,22 +179,56 @@ def running_shots(lab: QuickLab, job: iqm.JobV1) -> int:
     return 0
 
 
-def test_a_result_that_cannot_be_written_fails_its_job_and_not_the_rack(tmp_path: Path) -> None:
-    lab = QuickLab(tmp_path)
-    disk = BadDisk(tmp_path, lab.state / "results")
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[QuickLab, BadDisk]]:
+    """Only its results are on a bad disk."""
+    folder = tmp_path_factory.mktemp("results")
+    lab = QuickLab(folder)
+    disk = BadDisk(folder, lab.state / "results")
     lab.surroundings = disk.environment
     with lab:
-        lab.wait_for(lab.submit())
-        rack = lab.child("quick_rack")
-        for error in ERRORS:
-            disk.refuse(writes=error)
-            failed = lab.wait_for(lab.submit(do="measure", blocks=10))
+        yield lab, disk
 
-            assert failed.status == iqm.FAILED
-            assert os.strerror(getattr(errno, error)) in failed.error
-            disk.heal()
-            assert lab.wait_for(lab.submit(do="measure", blocks=10)).status == iqm.COMPLETED
-        assert lab.child("quick_rack") == rack
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_result_that_cannot_be_written_fails_its_job_and_not_the_rack(
+    results: tuple[QuickLab, BadDisk], error: str
+) -> None:
+    lab, disk = results
+    lab.wait_for(lab.submit())
+    rack = lab.child("quick_rack")
+
+    disk.refuse(writes=error)
+    failed = lab.wait_for(lab.submit(do="measure", blocks=10))
+    disk.heal()
+
+    assert failed.status == iqm.FAILED
+    assert os.strerror(getattr(errno, error)) in failed.error
+    assert lab.wait_for(lab.submit(do="measure", blocks=10)).status == iqm.COMPLETED
+    assert lab.child("quick_rack") == rack
+
+
+def test_what_was_measured_is_kept_though_there_is_no_room_to_say_so(
+    results: tuple[QuickLab, BadDisk],
+) -> None:
+    lab, disk = results
+    running = lab.submit(do="measure", blocks=3, then="wait")
+    until(lambda: running_shots(lab, running) > 0, "something was measured")
+    lab.kill()
+    leftover = lab.state / "results" / "nobodys.bin"
+    leftover.touch()
+
+    disk.refuse(writes="ENOSPC")
+    lab.restart()
+    asked = ("results", id_of(running), "--partial")
+    labctl = Labctl(f"http://{lab.address}/star5")
+    until(lambda: not leftover.exists(), "all files were looked at")
+    assert "nothing was measured of it" in labctl.refused(*asked)
+    disk.heal()
+    (lab.state / "labd.spare").unlink()  # as it was given back, and is taken now
+
+    until(lambda: labctl.run(*asked).exit_code == 0, "it is kept")
+    assert "of 1000 shots were measured" in labctl.answer(*asked)
 
 
 def test_a_disk_that_cannot_be_read_is_told_of_on_every_way_and_heals(
