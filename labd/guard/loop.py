@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import gc
 import json
 import logging
 import os
@@ -89,6 +90,7 @@ class Guard:
                 told = {"asked": int(rest), "unsafe": [asdict(each) for each in outcome.unsafe]}
                 told |= {"n_outputs": outcome.n_outputs, "took_s": outcome.took_s}
                 self._tell(json.dumps(told))
+                gc.collect()  # connections refer to themselves: hundreds would stay
             case "beat":
                 self._tell("alive")
             case _:

@@ -8,6 +8,7 @@ which remembers how often each one has failed; here nothing is tried twice.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import os
@@ -73,6 +74,8 @@ class Worker:
                     opened.rig.close()
             if not self._inbox.is_closing:
                 self._inbox.release()
+                opened = None
+                gc.collect()  # drivers refer to themselves: they would stay for hundreds of jobs
         self._inbox.send(Stopped())
 
     def _open(self) -> _Opened | None:

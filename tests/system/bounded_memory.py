@@ -34,9 +34,9 @@ Tell = Callable[[str], None]
 
 PAYLOAD_MIB = 60
 WAVE = 250
-N_FIRST, NOISE_MIB = 3, 30.0
-"""Memory with so many payloads queued is compared with: by then all is imported, and the copies of
-a payload that pass through (gRPC's message, the handler's, the check's) have been there."""
+N_FIRST, N_COPIES, NOISE_MIB = 3, 3.0, 30.0
+"""Memory is compared with that when the first payloads were queued: by then all is imported. Of the
+one that comes in there are copies, gRPC's, the handler's and the check's, until it is queued."""
 SUBSCRIBERS_GROWTH_MIB = 100.0
 READER_GROWTH_MIB = 2.5
 """Of daemon and front together: a chunk, what gRPC has framed of it, what the front holds."""
@@ -97,7 +97,7 @@ def queue_much(lab: QuickLab, n_bytes: int, tell: Tell, payload_mib: int = PAYLO
     """Queue so many bytes in large payloads, kill labd and start it again, then cancel them all."""
     lab.lab.PauseMachine(lab_pb2.MachineRequest(alias="star5", note="for a test"))
     pad = "x" * (payload_mib << 20)
-    growth = Growth("much queued", resident_mib(lab), 2.0 * payload_mib + NOISE_MIB)
+    growth = Growth("much queued", resident_mib(lab), N_COPIES * payload_mib + NOISE_MIB)
     jobs, queued = list[iqm.JobV1](), 0
     while queued < n_bytes:
         if len(jobs) == N_FIRST:

@@ -59,7 +59,7 @@ class Fault:
     deed: str = ""
     promises: dict[Phase, Promise] = field(default_factory=dict)
     word: str = ""
-    limit_s: float = 15.0
+    limit_s: float = 20.0
 
     def promise(self, phase: Phase) -> Promise:
         usual = Promise.NOTICED if phase is Phase.IDLE else Promise.FAILED

@@ -4,7 +4,7 @@ Acknowledged, lost, doubled; and after each kill how long it took until every ou
 the simulated instruments say. Alone: ``python tests/system/kill_storm.py [KILLS] [SEED]`` (200
 kills by default); exit status 1 if a job that was acknowledged is gone, any job was given to the
 rack twice, or an output was not safe in time. Then it tells who was alive and what was on at which
-time, and the folder with the logs stays.
+time. The folder with the logs stays where it was not good.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from safety_watch import Debt, SafetyWatch, told
 
 from labd.wire import iqm_server_pb2 as iqm
 from labd.wire import iqm_server_pb2_grpc as iqm_grpc
+from labd.wire import lab_pb2, lab_pb2_grpc
 
 N_CLIENTS = 4
 LARGE_EVERY = 12
@@ -127,15 +128,16 @@ class Load:
 
     def _submit(self, rng: random.Random) -> None:
         with grpc.insecure_channel(self._lab.address) as channel:
-            jobs = iqm_grpc.JobsStub(channel)
+            jobs, lab = iqm_grpc.JobsStub(channel), lab_pb2_grpc.LabStub(channel)
             is_over = False
             while not is_over:
-                if len(self._acknowledged) < self._lab.n_started() + LONGEST_QUEUE:
-                    try:
+                try:
+                    machine = lab.GetMachine(lab_pb2.MachineRequest(), timeout=10)
+                    if machine.n_queued < LONGEST_QUEUE:
                         job = jobs.SubmitJobV1(self._request(rng), timeout=10)
-                    except grpc.RpcError:
-                        return
-                    self._acknowledged.append(job.id.raw.hex())
+                        self._acknowledged.append(job.id.raw.hex())
+                except grpc.RpcError:
+                    return
                 is_over = self._is_over.wait(rng.uniform(0.08, 0.35))
 
     def _request(self, rng: random.Random) -> iqm.SubmitJobRequestV1:
@@ -303,10 +305,9 @@ if __name__ == "__main__":
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     folder = Path(tempfile.mkdtemp(prefix="labd-storm-"))
+    print(f"logs, database and results: {folder}", flush=True)
     result = storm(folder, kills, seed, _told)
-    print(result)
+    print(result, *result.stories, sep="\n")
     if result.is_good:
         shutil.rmtree(folder)
-    else:
-        print(*result.stories, f"logs, database and results: {folder}", sep="\n")
     sys.exit(0 if result.is_good else 1)

@@ -34,6 +34,7 @@ SAFE = {name: rule.safe for name, rule in RULES.items() if rule.safe is not None
 TOLERANCE = 1e-6
 NOTES = {"rack": RACK_NOTE, "guard": GUARD_NOTE}
 LOOK_EVERY_S = 0.004
+LAST_WORDS = 4000
 
 
 def outputs_of(rack: SimulatedRack) -> dict[str, float | bool]:
@@ -119,13 +120,13 @@ class LoudLab(QuickLab):
     def wait_until_loud(self, limit_s: float = 20.0) -> None:
         until = time.monotonic() + limit_s
         while not self.unsafe():
-            assert time.monotonic() < until, self.log()
+            assert time.monotonic() < until, self.log()[-LAST_WORDS:]
             time.sleep(LOOK_EVERY_S)
 
     def wait_until_playing(self, limit_s: float = 60.0) -> None:
         until = time.monotonic() + limit_s
         while not self.outputs()["awg1.is_running"]:
-            assert time.monotonic() < until, self.log()
+            assert time.monotonic() < until, self.log()[-LAST_WORDS:]
             time.sleep(LOOK_EVERY_S)
 
 

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from uuid import UUID
 
 import grpc
 
@@ -24,7 +23,6 @@ from labd.wire import lab_pb2_grpc, sweep_pb2
 ROOT = Path(__file__).parents[2]
 BELL = (ROOT / "tests" / "data" / "payloads" / "bell.sweep.bin").read_bytes()
 HERE = Path(__file__).parent
-LINE_BYTES = len(f"{UUID(int=0)}\n")
 FINAL = (iqm.COMPLETED, iqm.CANCELLED, iqm.FAILED, iqm.INTERRUPTED)
 
 
@@ -214,15 +212,8 @@ class QuickLab:
 
     def started(self) -> list[str]:
         """Ids of the jobs that the rack was given, in order."""
-        return self._started.read_text().split() if self._started.exists() else []
-
-    def n_started(self) -> int:
-        """How many those are."""
-        return self._started.stat().st_size // LINE_BYTES if self._started.exists() else 0
-
-    @property
-    def _started(self) -> Path:
-        return self.state / "run" / "star5" / "started.txt"
+        path = self.state / "run" / "star5" / "started.txt"
+        return path.read_text().split() if path.exists() else []
 
 
 def metadata_of(error: grpc.RpcError) -> dict[str, str | bytes]:

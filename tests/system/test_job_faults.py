@@ -198,7 +198,7 @@ def test_a_job_that_no_rack_begins_is_given_up_too(lab: QuickLab) -> None:
 def test_a_driver_that_does_not_come_back_is_named_long_before_the_budget_is_over(
     lab: QuickLab,
 ) -> None:
-    lab.surroundings["QUICK_PING_S"] = "0.2"
+    lab.surroundings["QUICK_PING_S"] = "0.5"
     started(lab, "job_patience_s = 1.0")
 
     hung = lab.wait_for(lab.submit(do="hang"))
@@ -217,7 +217,7 @@ def away(lab: QuickLab) -> Path:
 @pytest.fixture
 def waiting(lab: QuickLab) -> iqm.JobV1:
     """A job that waits for its second attempt, which cannot begin."""
-    lab.surroundings["QUICK_PING_S"] = "0.2"
+    lab.surroundings["QUICK_PING_S"] = "0.5"
     lab.edit("stop_grace_s = 5.0", "stop_grace_s = 0.1")
     started(lab, "retry_once = true")
     lab.wait_for(lab.submit())
@@ -259,7 +259,7 @@ def test_a_job_between_its_attempts_is_interrupted_when_labd_is_stopped(
 
 
 def test_a_rack_that_is_at_opening_for_ever_is_replaced(lab: QuickLab) -> None:
-    lab.surroundings |= {"QUICK_PING_S": "0.2", "QUICK_OPENING_S": "1.0"}
+    lab.surroundings |= {"QUICK_PING_S": "0.5", "QUICK_OPENING_S": "1.0"}
     started(lab)
     lab.wait_for(lab.submit())
     first = lab.child("quick_rack")

@@ -5,8 +5,9 @@ from hashlib import blake2b
 import numpy as np
 import pytest
 
+from labd_drivers.rigs.scpi import memory as memory_module
 from labd_drivers.rigs.scpi.memory import AwgMemory, Blocks
-from labd_drivers.rigs.scpi.plan import AwgPlan, Content, Part, Step
+from labd_drivers.rigs.scpi.plan import AwgPlan, Content, Part, Step, Waveform, render
 
 N_SAMPLES = 2400
 WAVEFORM_BYTES = 4 * N_SAMPLES
@@ -92,6 +93,28 @@ def test_the_waveform_used_longest_ago_makes_room_with_its_sequences() -> None:
     assert len(third.deletions) == 2
     assert not any(kept in command for command in third.deletions)
     assert len(memory.load(*plan(2)).uploads) == 1
+
+
+def test_recipes_are_remembered_while_they_are_used_and_forgotten_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rendered: list[Content] = []
+
+    def spy(content: Content, blocks: Blocks) -> Waveform:
+        rendered.append(content)
+        return render(content, blocks)
+
+    monkeypatch.setattr(memory_module, "render", spy)
+    monkeypatch.setattr(memory_module, "MAX_NAMED_CONTENTS", 3)
+    memory = AwgMemory((1,))
+
+    for seed in range(1, 20):
+        memory.load(*plan(0, seed))
+    back = memory.load(*plan(0, 1))
+
+    assert rendered.count(pulse(0)[0]) == 1
+    assert rendered.count(pulse(1)[0]) == 2
+    assert back.uploads == ()
 
 
 def test_what_the_new_plan_uses_is_never_deleted() -> None:

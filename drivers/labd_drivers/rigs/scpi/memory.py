@@ -20,8 +20,8 @@ MAX_HELD_BYTES: Final = 400_000_000
 """Waveforms beyond this are deleted from the AWG, least recently used first."""
 MAX_HELD_SEQUENCES: Final = 16
 """Sequences beyond this are deleted, least recently used first."""
-MAX_NAMED_CONTENTS: Final = 100_000
-"""Recipes whose waveform's name is remembered."""
+MAX_NAMED_CONTENTS: Final = 10_000
+"""Recipes whose waveform's name is remembered: so many that were used last, or all of a program."""
 
 Blocks = Mapping[bytes, npt.NDArray[np.complex64]]
 
@@ -58,6 +58,7 @@ class AwgMemory:
         self._max_bytes = max_bytes
         self._max_sequences = max_sequences
         self._names: dict[Content, str] = {}
+        self._older_names: dict[Content, str] = {}
         self._waveforms: OrderedDict[str, int] = OrderedDict()
         self._sequences: OrderedDict[str, frozenset[str]] = OrderedDict()
         self._playing: tuple[str, tuple[int, ...]] | None = None
@@ -101,14 +102,18 @@ class AwgMemory:
     def _name(self, plan: AwgPlan, blocks: Blocks) -> dict[str, Waveform]:
         """Learn the names of new recipes; the waveforms that had to be rendered for that."""
         if len(self._names) > MAX_NAMED_CONTENTS:
-            self._names.clear()
+            self._older_names, self._names = self._names, {}
         rendered: dict[str, Waveform] = {}
         for step in plan.steps:
             for content in step.contents:
-                if content not in self._names:
+                if content in self._names:
+                    continue
+                name = self._older_names.get(content)
+                if name is None:
                     waveform = render(content, blocks)
-                    self._names[content] = waveform.name
-                    rendered[waveform.name] = waveform
+                    name = waveform.name
+                    rendered[name] = waveform
+                self._names[content] = name
         return rendered
 
     def _names_of(self, plan: AwgPlan) -> Iterator[tuple[Content, str]]:
