@@ -76,6 +76,7 @@ class Worker:
                 self._inbox.release()
                 opened = None
                 gc.collect()  # drivers refer to themselves: they would stay for hundreds of jobs
+                gc.collect()  # what their finalizers held on to is garbage only now
         self._inbox.send(Stopped())
 
     def _open(self) -> _Opened | None:
