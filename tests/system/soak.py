@@ -40,8 +40,10 @@ from growth import (
     take_sample,
 )
 from quick_lab import QuickLab
-from soak_instruments import StarClient, StarLab
+from soak_instruments import N_PROGRAMS, StarClient, StarLab
 from soak_jobs import SoakClients, Tally
+
+from labd.core.estimate import MAX_KINDS
 
 N_JOBS = 20_000
 ROUND = 200
@@ -75,14 +77,19 @@ class Leg:
 def soak_quickly(
     name: str, folder: Path, n_jobs: int, storage: Mapping[str, float], n_round: int = ROUND
 ) -> Leg:
-    """So many jobs on a quick rack, with these keys of [storage]."""
+    """So many jobs on a quick rack, with these keys of [storage].
+
+    In a long leg no two programs are the same: of how long each takes labd remembers the last 4096,
+    which takes 8 MiB, and has them before the second half begins. In a short one they come again.
+    """
     leg, lab = Leg(name), QuickLab(folder)
     for key, value in storage.items():
         default = {"keep_days": "0.0", "keep_share": "1.0"}[key]
         lab.edit(f"{key} = {default}", f"{key} = {value:.12f}")
     with lab:
         pids = pids_of(lab, "quick_rack")
-        with SoakClients(lab.address, lab.qc_id, leg.tally) as clients:
+        n_programs = n_jobs if n_jobs > 2 * MAX_KINDS else N_PROGRAMS
+        with SoakClients(lab.address, lab.qc_id, leg.tally, n_programs) as clients:
             for start in range(0, n_jobs, n_round):
                 clients.run(range(start, min(start + n_round, n_jobs)))
                 _sample(leg, pids, lab.state)
