@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable
 
 from labd.core.audit import Action, AuditEntry, JsonScalar
@@ -82,7 +83,11 @@ class AuditTrail:
             self._log_head()
 
     def _log_head(self) -> None:
-        head = self._audit.head()
+        try:
+            head = self._audit.head()
+        except sqlite3.Error as error:
+            _log.error("audit: its head cannot be read: %s", error)
+            return
         _log.info("audit head %s", head, extra={"AUDIT_HEAD": str(head)})
 
     def refused(

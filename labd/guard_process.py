@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,7 +33,7 @@ START_PATIENCE_S = 10.0
 END_PATIENCE_S = 1.0
 FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 1.0
-HEALTHY_S = 10.0
+"""Only where one after the other ends without a sign of life: what is on has no guard meanwhile."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Guard:
         self._pid_watched: int | None = None
         self._process: _GuardProcess | None = None
         self._is_running = asyncio.Event()
+        self._has_served = False
         self._why = "it is being started"
         self._task: asyncio.Task[None] | None = None
 
@@ -129,27 +131,34 @@ class Guard:
             _log.warning("guard %s: killed one of an earlier labd", self._command.name)
         backoff_s = FIRST_BACKOFF_S
         while True:
-            started = time.monotonic()
+            self._has_served = False
             try:
                 self._why = await self._run_one(note)
             except OSError as error:
                 self._why = f"it cannot be started: {error}"
             _log.error("guard %s: %s", self._command.name, self._why)
-            if time.monotonic() - started > HEALTHY_S:
+            if self._has_served:
                 backoff_s = FIRST_BACKOFF_S
             await asyncio.sleep(backoff_s)
             backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
 
+    def _standing(self) -> list[str]:
+        """What a guard has to know from its birth."""
+        watched = [] if self._pid_watched is None else [f"watch {self._pid_watched}"]
+        return [f"plan {pack_plan(self._command.plan)}", *watched]
+
     async def _run_one(self, note: Path) -> str:
-        process = await _GuardProcess.start(self._command, note)
-        process.tell(f"plan {pack_plan(self._command.plan)}")
-        if self._pid_watched is not None:
-            process.tell(f"watch {self._pid_watched}")
+        told = self._standing()
+        process = await _GuardProcess.start(self._command, note, told)
+        for line in self._standing():
+            if line not in told:
+                process.tell(line)
         self._process = process
         self._is_running.set()
         try:
             await process.lives()
         finally:
+            self._has_served = process.has_served
             self._is_running.clear()
             self._process = None
             why = await process.end()
@@ -157,7 +166,7 @@ class Guard:
 
 
 class _GuardProcess:
-    """A running guard, and the lines to and from it."""
+    """A running guard, and the lines to and from it. has_served: it has given a sign of life."""
 
     def __init__(
         self,
@@ -168,13 +177,17 @@ class _GuardProcess:
         self._process = process
         self._reader = reader
         self._writer = writer
+        self.has_served = False
         self._heard = time.monotonic()
         self._n_asked = 0
         self._answers: dict[int, asyncio.Future[tuple[Unsafe, ...] | None]] = {}
 
     @classmethod
-    async def start(cls, command: GuardCommand, note: Path) -> _GuardProcess:
+    async def start(cls, command: GuardCommand, note: Path, first: Iterable[str]) -> _GuardProcess:
+        """first: lines that wait for it before it lives, should the daemon die at this moment."""
         ours, theirs = socket.socketpair()
+        reader, writer = await asyncio.open_connection(sock=ours)
+        writer.writelines(line.encode() + b"\n" for line in first)
         with theirs:
             try:
                 process = await asyncio.create_subprocess_exec(
@@ -186,10 +199,12 @@ class _GuardProcess:
                     start_new_session=True,
                 )
             except OSError:
-                ours.close()
+                writer.close()
                 raise
-        note_pid(note, process.pid)
-        reader, writer = await asyncio.open_connection(sock=ours)
+        try:
+            note_pid(note, process.pid)
+        except OSError as error:  # outputs without a guard are worse than a guard without a note
+            _log.error("guard %s: its pid is not written down: %s", command.name, error)
         return cls(process, reader, writer)
 
     def tell(self, line: str) -> None:
@@ -215,7 +230,7 @@ class _GuardProcess:
         try:
             with contextlib.suppress(ConnectionError):
                 while line := await self._reader.readline():
-                    self._heard = time.monotonic()
+                    self.has_served, self._heard = True, time.monotonic()
                     if line.startswith(b"{"):
                         told = json.loads(line)
                         unsafe = tuple(Unsafe(**each) for each in told["unsafe"])

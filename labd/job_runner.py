@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Final
 
 from labd.changes import Watch
+from labd.core.blame import Blame
 from labd.core.budget import Budget
 from labd.core.errors import Unavailable
 from labd.core.jobs import Job, JobId, JobState, JobType, QcId
@@ -26,7 +27,7 @@ from labd.core.openings import S_NS, TimeslotRules
 from labd.desk import Desk
 from labd.rack import messages as rack
 from labd.rack_process import RackCommand, RackProcess
-from labd.running_job import RunningJob
+from labd.running_job import RunningJob, blame_of
 from labd.store.jobs import Ending
 from labd.store.timeslots import Decision
 
@@ -44,14 +45,14 @@ ANOTHER_WITHIN_S: Final = 300.0
 
 _log = logging.getLogger(__name__)
 
-Blame = Callable[[str, str], None]
+Told = Callable[[str, str], None]
 
 
 class JobRunner:
     """Runs the jobs of one quantum computer, one at a time, on one rack process after the other."""
 
     def __init__(
-        self, desk: Desk, qc_id: QcId, command: RackCommand, rules: TimeslotRules, blame: Blame
+        self, desk: Desk, qc_id: QcId, command: RackCommand, rules: TimeslotRules, blame: Told
     ) -> None:
         """blame: told of an instrument in whose use the process crashed or hung, and how."""
         self.running: RunningJob | None = None
@@ -127,6 +128,10 @@ class JobRunner:
         """It is gone. why: how. is_own_fault: it crashed or hung, nobody else ended it."""
         process.is_gone = True
         running = self.running
+        if running is None and is_own_fault:
+            told = blame_of(process)
+            if told.is_known:
+                self._accuse(told, why)
         if running is not None and not running.is_waiting and running.ending is None:
             what = f"{why} while the job was executing"
             if is_own_fault:
@@ -138,10 +143,13 @@ class JobRunner:
 
     def _put_down(self, running: RunningJob, process: RackProcess, why: str) -> str:
         """Put a crash or a hang down to an instrument; the sentence that says so."""
-        exchange, sentence = running.last_word(process)
-        if exchange is not None:
-            self._blame(exchange.instrument, f"{why}: {sentence}")
-        return sentence
+        told = running.blame(process)
+        self._accuse(told, why)
+        return told.sentence
+
+    def _accuse(self, told: Blame, why: str) -> None:
+        for instrument in told.instruments:
+            self._blame(instrument, f"{why}: {told.sentence}")
 
     def _given_up(self) -> Ending:
         if self.running is not None and self.running.is_cancel_sent:

@@ -31,6 +31,7 @@ class Keeper:
 
     async def keep(self) -> None:
         """First what a crash left, then for ever what is due."""
+        await asyncio.to_thread(self._store.spare.take)
         await self._until_done(self._store.keeping.salvage_all)
         try:
             await self._remove_leftovers()
@@ -40,6 +41,8 @@ class Keeper:
             await self._until_done(self._expire)
             await self._until_done(self._store.keeping.hash_all)
             await asyncio.sleep(PAUSE_S)
+            if await asyncio.to_thread(self._store.spare.take):
+                await self._until_done(self._store.keeping.salvage_all)
 
     async def _until_done(self, step: Callable[[], Awaitable[int]]) -> None:
         """Batch by batch, until one has nothing to do or the disk refuses."""

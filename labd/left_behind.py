@@ -76,7 +76,8 @@ def end_leftover(note: Path, patience_s: float) -> bool:
     if pid_text.isdecimal() and ticks:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             was_killed = _end(int(pid_text), ticks, patience_s)
-    note.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # it names nobody any more
+        note.unlink(missing_ok=True)
     return was_killed
 
 

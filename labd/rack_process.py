@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labd.core.budget import Care
-from labd.core.flight import BOARD_BYTES, used_bytes
+from labd.core.flight import BOARD_BYTES, MEMORY_BYTES, Call, calls, used_bytes
 from labd.left_behind import RACK_NOTE, note_pid, state_of
 from labd.log_lines import LogFormat
 from labd.rack import messages as rack
@@ -97,8 +97,14 @@ class RackProcess:
             except OSError:
                 ours.close()
                 raise
-            board = mmap.mmap(flight, BOARD_BYTES, prot=mmap.PROT_READ)
-        note_pid(command.directory / RACK_NOTE, process.pid)
+            board = mmap.mmap(flight, MEMORY_BYTES, prot=mmap.PROT_READ)
+        try:
+            note_pid(command.directory / RACK_NOTE, process.pid)
+        except OSError:  # the next labd could not end it
+            ours.close()
+            process.kill()
+            await process.wait()
+            raise
         reader, writer = await asyncio.open_connection(sock=ours)
         return cls(process, reader, writer, board)
 
@@ -110,6 +116,15 @@ class RackProcess:
     def flight(self) -> bytes:
         """What the child has noted of its talk with instruments so far (labd.core.flight)."""
         return self._board[: used_bytes(self._board)]
+
+    def calls(self) -> tuple[Call, ...]:
+        """Which instruments it is talking to now, or was last."""
+        return calls(self._board)
+
+    def last_words(self) -> str:
+        """What it wrote when it crashed: where, in each of its threads. Usually nothing."""
+        written = self._board[BOARD_BYTES:]
+        return written[: written.find(b"\0")].decode("utf-8", "replace")
 
     @property
     def is_stopped(self) -> bool:
@@ -183,7 +198,7 @@ def _memory() -> Iterator[int]:
     """A descriptor of memory for a child to write into and for us to read."""
     descriptor = os.memfd_create("labd-flight")
     try:
-        os.ftruncate(descriptor, BOARD_BYTES)
+        os.ftruncate(descriptor, MEMORY_BYTES)
         yield descriptor
     finally:
         os.close(descriptor)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Final
 
 from labd.changes import Watch
-from labd.core.blame import last_word, word_text
+from labd.core.blame import Blame, blame
 from labd.core.budget import BudgetClock, Care
-from labd.core.flight import Exchange, FlightRecord, exchanges, record_of
+from labd.core.flight import FlightRecord, crashed_thread, exchanges, record_of
 from labd.core.jobs import Job
 from labd.rack_process import RackProcess
 from labd.store.jobs import Ending
@@ -80,17 +80,26 @@ class RunningJob:
         first = self._first
         if first is None or ending is first or ending.error is None:
             return ending
-        return replace(ending, error=f"{ending.error} (second attempt; the first: {first.error})")
+        which = "" if self.is_waiting else "second attempt; "
+        return replace(ending, error=f"{ending.error} ({which}the first: {first.error})")
 
     # ---- what was said to the instruments in this attempt
 
-    def last_word(self, process: RackProcess) -> tuple[Exchange | None, str]:
-        """The exchange that a crash or a hang is put down to, and its sentence."""
-        now_ns = time.monotonic_ns()
-        one = last_word(exchanges(process.flight(), self._began_ns))
-        return one, word_text(one, now_ns)
+    def blame(self, process: RackProcess) -> Blame:
+        """Whom a crash or a hang is put down to."""
+        return blame_of(process, self._began_ns)
 
     def flight(self, process: RackProcess) -> FlightRecord | None:
         """All that is kept of it."""
         found = exchanges(process.flight(), self._began_ns)
         return record_of(found, time.time_ns() - time.monotonic_ns()) if found else None
+
+
+def blame_of(process: RackProcess, since_ns: int = 0) -> Blame:
+    """Whom the process's crash or hang is put down to. since_ns: of the monotonic clock."""
+    return blame(
+        process.flight(),
+        since_ns=since_ns,
+        now_ns=time.monotonic_ns(),
+        thread=crashed_thread(process.last_words()),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
 
 from labd import sdnotify
@@ -62,5 +63,9 @@ class StatusLine:
     async def keep(self) -> None:
         """Tell it whenever it has changed, for ever."""
         while True:
-            self.tell()
+            try:
+                self.tell()
+            except sqlite3.Error as error:
+                sdnotify.notify(f"STATUS=the disk refuses: {error}")
+                self._told = ""
             await asyncio.sleep(PERIOD_S)

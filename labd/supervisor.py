@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from labd import pulse
+from labd.core.blame import overdue, overdue_text
+from labd.core.flight import Call
 from labd.core.health import LONGEST_QUARANTINE_S, S_NS, HealthBook, retry_sentence
 from labd.core.jobs import JobId, JobState, QcId
 from labd.core.log_fields import about
@@ -43,7 +45,12 @@ LONGEST_BACKOFF_S: Final = 30.0
 SAFE_RETRY_S: Final = 0.5
 HEALTHY_S: Final = 30.0
 """A process that lived so long, or completed a job, earns its successor a start without delay."""
-OPENING_LIMIT_S: Final = 180.0
+OVERDUE_S: Final = 10.0
+"""A driver that has not come back so long after its time-out hangs; sooner, where a station's
+patience with jobs is less."""
+HANG_UP_PATIENCE_S: Final = 2.0
+"""For the end of a process that says nothing any more."""
+OPENING_LIMIT_S = 180.0
 """For opening and setting up all instruments, once they are granted; longer than the rack's own."""
 
 T = TypeVar("T")
@@ -187,12 +194,16 @@ class Supervisor:
         if await asyncio.to_thread(end_leftover, note, RACK_PATIENCE_S):
             what = "rack %s: killed a process of an earlier labd"
             _log.warning(what, self._command.name, extra=self._fields)
-        # What holds after a start is the safe values; people may have changed what stands behind.
-        (self._command.directory / LAST_SETTINGS_FILE).unlink(missing_ok=True)
+        has_forgotten = False
         backoff_s = FIRST_BACKOFF_S
         while not self._stopping.is_set():
             started = time.monotonic()
             try:
+                if not has_forgotten:
+                    # What holds after a start is the safe values; people may have changed what
+                    # stands behind.
+                    (self._command.directory / LAST_SETTINGS_FILE).unlink(missing_ok=True)
+                    has_forgotten = True
                 why = await self._run_one()
             except OSError as error:
                 why = f"the rack process cannot be started: {error}"
@@ -230,18 +241,21 @@ class Supervisor:
         work = asyncio.create_task(self._run_jobs(process))
         feeling = asyncio.create_task(self._feel_pulse(process))
         self._granting = asyncio.create_task(self._grant(process))
-        patience_s = 0.5
+        has_stopped = False
         try:
             async for message in process.received():
                 self._pulse.heard()
                 self._take(message)
-                if isinstance(message, rack.Stopped):
-                    patience_s = STOP_PATIENCE_S
+                has_stopped = has_stopped or isinstance(message, rack.Stopped)
         except rack.BadMessage as error:
             _log.error("rack %s: %s", self._command.name, error, extra=self._fields)
             self._condemn(process, f"the rack process spoke nonsense ({error})", is_hanging=True)
         feeling.cancel()
-        ended = await process.ended(patience_s)
+        if not (has_stopped or self._verdict or await process.is_dead(HANG_UP_PATIENCE_S)):
+            self._condemn(process, "the rack process hung up", is_hanging=not process.is_stopped)
+        ended = await process.ended(STOP_PATIENCE_S)
+        if words := process.last_words():
+            _log.error("rack %s: its last words\n%s", self._command.name, words, extra=self._fields)
         why = f"{self._verdict} and was killed" if self._verdict else ended
         is_own_fault = self._is_hanging or (process.is_crashed and not self._verdict)
         self._pulse, self._granted_s = Pulse(), None
@@ -272,14 +286,15 @@ class Supervisor:
     async def _feel_pulse(self, process: RackProcess) -> None:
         """Ask for signs of life; a process that gives none any more is killed.
 
-        So is one that is at opening its instruments for ever. If that does not end it either,
-        systemd's watchdog is not fed any longer (is_alive).
+        So is one that is at opening its instruments for ever, or at talking to one of them. If that
+        does not end it either, systemd's watchdog is not fed any longer (is_alive).
         """
-        felt = self._pulse
+        felt, late = self._pulse, frozenset[Call]()
         while not felt.is_silent:
             process.send(rack.Ping())
             await asyncio.sleep(pulse.PING_EVERY_S)
             felt.turn()
+            late = self._condemn_if_late(process, late)
             granted_s = self._granted_s
             if granted_s is not None and time.monotonic() > granted_s + OPENING_LIMIT_S:
                 verdict = f"the rack process did not open its instruments in {OPENING_LIMIT_S:g} s"
@@ -287,6 +302,16 @@ class Supervisor:
                 return
         verdict = f"the rack process gave no sign of life for {felt.silence_s:g} s"
         self._condemn(process, verdict, is_hanging=not process.is_stopped)
+
+    def _condemn_if_late(self, process: RackProcess, before: frozenset[Call]) -> frozenset[Call]:
+        """Kill it if a driver has not come back since the last look; gives what is seen now."""
+        now_ns = time.monotonic_ns()
+        margin_s = min(OVERDUE_S, self._command.care.patience_s)
+        late = frozenset(overdue(process.calls(), now_ns, margin_s))
+        hanging = sorted(late & before, key=lambda call: call.entered_ns)
+        if hanging and not (process.is_stopped or process.is_gone):
+            self._condemn(process, overdue_text(hanging[0], now_ns), is_hanging=True)
+        return late
 
     async def _grant(self, process: RackProcess) -> None:
         """Give the instruments to the rack, once all are safe and may be tried again."""

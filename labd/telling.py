@@ -46,11 +46,11 @@ class Telling:
         """A job has started, ended, or was cancelled."""
         try:
             self._learn(job)
+            if job.state is JobState.COMPLETED:
+                self._meters.phases(self._alias_of(job), self._store.timings_s(job.id))
         except sqlite3.Error as error:
             _log.error("nothing is learnt from job %s: %s", job.id, error, extra=about(job=job.id))
         self.count_and_notify(job)
-        if job.state is JobState.COMPLETED:
-            self._meters.phases(self._alias_of(job), self._store.timings_s(job.id))
 
     def count_and_notify(self, job: Job) -> None:
         """The same, of a change that is known to those who learn."""

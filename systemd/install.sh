@@ -17,7 +17,8 @@ CONFIG=/etc/labd
 STATE=/var/lib/labd
 UNITS=/etc/systemd/system
 COMMANDS='labd labctl labd-simrack'
-PACKAGES='python3 python3-venv python3-systemd'
+# libstdc++: numpy's wheels need it, and a minimal Ubuntu has none.
+PACKAGES='python3 python3-venv python3-systemd libstdc++6'
 
 say() { printf 'install.sh: %s\n' "$*"; }
 die() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
@@ -43,7 +44,7 @@ install_packages() {
     say "installing$missing"
     export DEBIAN_FRONTEND=noninteractive
     # shellcheck disable=SC2086
-    apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 ||
         { apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing >/dev/null; }
 }
 

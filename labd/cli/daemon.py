@@ -78,6 +78,7 @@ def serve(config_path: Path, state_dir: Path | None, listen: str | None, verbose
     import sqlite3
 
     from labd.config import BadConfig, read_config
+    from labd.core.errors import Unavailable
     from labd.journal import start_logging
     from labd.listeners import AddressInUse
     from labd.store.files import StateDirectoryInUse
@@ -95,7 +96,7 @@ def serve(config_path: Path, state_dir: Path | None, listen: str | None, verbose
         raise click.ClickException(str(error)) from error
     except (StateDirectoryInUse, AddressInUse) as error:
         raise click.ClickException(str(error)) from error
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, Unavailable) as error:
         raise click.ClickException(f"labd cannot start: {error}") from error
 
 
@@ -109,8 +110,9 @@ async def _serve(read: Callable[[], Config], *, is_verbose: bool) -> None:
         urls = [f"{scheme}://{address}/{each.alias}" for each in config.quantum_computers]
         if config.server.unix_socket is not None:
             urls.append(f"unix:{config.server.unix_socket}")
-        click.echo(f"labd ready on {' '.join(urls)}")
-        sys.stdout.flush()
+        with contextlib.suppress(OSError):  # a log on a full disk: labd serves all the same
+            click.echo(f"labd ready on {' '.join(urls)}")
+            sys.stdout.flush()
 
     await Daemon(config, read, is_verbose=is_verbose).run(on_ready)
 

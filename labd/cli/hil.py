@@ -8,8 +8,12 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from labd.hil.card import ReportCard
 
 _OUT = click.Path(dir_okay=False, path_type=Path)
 
@@ -44,8 +48,27 @@ def hil(
     safe, also when this is interrupted. No labd may serve the same instruments meanwhile. Exit
     status 1: something is wrong.
     """
+    from labd.hil.card import json_of, junit_of, text_of
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+    outs = [path.resolve() if path else None for path in (json_out, junit_out)]
+    try:
+        card = _card_of(station.resolve(), rack or "")
+    except _Ended as ended:
+        sys.exit(128 + ended.number)
+    for path, content in zip(outs, (json_of(card), junit_of(card)), strict=True):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+    click.echo(json_of(card) if as_json else text_of(card), nl=as_json)
+    sys.exit(0 if card.is_good else 1)
+
+
+def _card_of(station: Path, rack: str) -> ReportCard:
+    """Open the rack, and all that it takes, check it, and close it. Raises _Ended."""
     from labd.children import ChildFailed
-    from labd.hil.card import Check, json_of, junit_of, text_of
+    from labd.hil.card import Check
     from labd.hil.inspection import RackFiles, inspect
     from labd.hil.own_lab import kind_of, opened_station
 
@@ -53,10 +76,6 @@ def hil(
         if sys.stderr.isatty():
             click.echo(f"{check.verdict}: {check.area} {check.subject}", err=True)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
-    outs = [path.resolve() if path else None for path in (json_out, junit_out)]
-    station = station.resolve()
     with (
         tempfile.TemporaryDirectory(prefix="labd-hil-") as text,
         contextlib.ExitStack() as children,
@@ -64,7 +83,7 @@ def hil(
         directory = Path(text)
         children.callback(os.chdir, Path.cwd())
         try:
-            kind = kind_of(station, rack or "")
+            kind = kind_of(station, rack)
             files = RackFiles(
                 station.name,
                 opened_station(children, station, kind, directory),
@@ -74,15 +93,17 @@ def hil(
             raise click.ClickException(str(error)) from error
         os.chdir(directory)  # QCoDeS reads its configuration from where it runs
         with contextlib.redirect_stdout(sys.stderr):  # drivers say whom they are connected to
-            card = inspect(files, kind.value, told)
-    for path, content in zip(outs, (json_of(card), junit_of(card)), strict=True):
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content, encoding="utf-8")
-    click.echo(json_of(card) if as_json else text_of(card), nl=as_json)
-    sys.exit(0 if card.is_good else 1)
+            return inspect(files, kind.value, told)
+
+
+class _Ended(BaseException):
+    """Somebody wants an end. Nothing that a driver raises is taken for it, nor it for that."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def _end(number: int, _: object) -> None:
-    """Leave as after Ctrl-C: what was opened is made safe and closed on the way."""
-    sys.exit(128 + number)
+    """Leave, and on the way make safe and close what was opened."""
+    raise _Ended(number)

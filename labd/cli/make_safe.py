@@ -7,6 +7,7 @@ wrote down; then what the configuration says, if that is another thing by now.
 
 from __future__ import annotations
 
+import errno
 import json
 import tomllib
 from collections.abc import Iterable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 DEFAULT_STATE_DIR = "/var/lib/labd"
+_BAD_DISK = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 @click.command("make-safe")
@@ -54,7 +56,12 @@ def make_safe(config_path: Path, state_dir: Path | None, is_json: bool) -> None:
         what = f"labd is running (pid {error.pid}) and has its own guard; stop it instead"
         raise click.ClickException(what) from error
     except OSError as error:
-        raise click.ClickException(f"the state directory cannot be used: {error}") from error
+        if error.errno not in _BAD_DISK:
+            raise click.ClickException(f"the state directory cannot be used: {error}") from error
+        what = "only what the configuration declares is made safe"
+        click.echo(f"the state directory cannot be used ({error}): {what}", err=True)
+        _tell([_applied(_configured(config_path))], is_json)
+        return
     try:
         noted = _noted(directory.run)
         outcomes = [_applied(noted)] if noted else []
@@ -87,7 +94,11 @@ def _noted(run: Path) -> list[Plan]:
     from labd.guard.plan import unpack_plan
     from labd.left_behind import PLAN_FILE, end_leftovers
 
-    directories = [path for path in run.iterdir() if path.is_dir()]
+    try:
+        directories = [path for path in run.iterdir() if path.is_dir()]
+    except OSError as error:
+        click.echo(f"what was declared at labd's last start cannot be read: {error}", err=True)
+        return []
     end_leftovers(directories)
     plans = []
     for directory in directories:

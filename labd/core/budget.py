@@ -4,8 +4,8 @@ A budget has two limits: for the job as a whole, and for one step of it (reading
 payload, setting and loading the instruments, one block of shots, completing the result). A rack
 that hangs shows by its step; one that goes on and on without end by the whole. Both are generous:
 they are no promise to the user but the point at which nobody believes any more that it will end.
-To each limit comes the station's `patience_s`, which is longer than any deadline of the instruments
-themselves, so that an instrument's fault is told as such before the budget is over.
+Both give room for the rig's own longest wait for an instrument, and to each comes the station's
+`patience_s`, so that an instrument's fault is told as such before the budget is over.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Work:
     """What a compiled job asks of the rack.
 
     playing_s: of all shots of all spots. upload_bytes: at most. ramp_s: longest way of an output
-    that must not jump.
+    that must not jump. wait_s: that the rig waits at most for an instrument.
     """
 
     playing_s: float
@@ -62,6 +62,7 @@ class Work:
     upload_bytes: int
     result_bytes: int
     ramp_s: float
+    wait_s: float = 0.0
 
 
 def preparing(payload_bytes: int) -> Budget:
@@ -72,7 +73,7 @@ def preparing(payload_bytes: int) -> Budget:
 
 def loading(work: Work) -> Budget:
     """For setting the instruments and loading the program."""
-    return Budget(total_s(work, 1.0), SPOT_S + work.ramp_s + _upload_s(work))
+    return Budget(total_s(work, 1.0), _spot_s(work) + _upload_s(work))
 
 
 def playing(work: Work, stretch: float, block_s: float) -> Budget:
@@ -80,20 +81,21 @@ def playing(work: Work, stretch: float, block_s: float) -> Budget:
 
     A block may be the first of a spot.
     """
-    step_s = FACTOR * max(stretch, 1.0) * block_s + SPOT_S + work.ramp_s
+    step_s = FACTOR * max(stretch, 1.0) * block_s + _spot_s(work)
     return Budget(total_s(work, stretch), step_s)
 
 
 def completing(work: Work, stretch: float) -> Budget:
     """For writing the rest of the result and bringing all of it to the disk."""
-    return Budget(total_s(work, stretch), work.result_bytes / RESULT_BYTES_PER_S)
+    step_s = work.wait_s + work.result_bytes / RESULT_BYTES_PER_S
+    return Budget(total_s(work, stretch), step_s)
 
 
 def total_s(work: Work, stretch: float) -> float:
     """For everything after the preparing."""
     return (
         FACTOR * max(stretch, 1.0) * work.playing_s
-        + work.n_spots * (SPOT_S + work.ramp_s)
+        + work.n_spots * _spot_s(work)
         + _upload_s(work)
         + work.result_bytes / RESULT_BYTES_PER_S
     )
@@ -103,6 +105,10 @@ def upload_bytes_of(program: RigProgram) -> int:
     """What the instruments are sent at most for a program: each segment on each of its channels."""
     n_samples = sum(each.duration_samples * len(each.blocks) for each in program.segments)
     return BYTES_PER_SAMPLE * n_samples
+
+
+def _spot_s(work: Work) -> float:
+    return SPOT_S + work.ramp_s + work.wait_s
 
 
 def _upload_s(work: Work) -> float:

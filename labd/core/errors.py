@@ -9,6 +9,15 @@ each.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+MAX_BRIEF: Final = 400
+
+
+def brief(said: object) -> str:
+    """The first line of what somebody else says, such as a driver, and of that the beginning."""
+    line = str(said).strip().split("\n", 1)[0]
+    return line if len(line) <= MAX_BRIEF else f"{line[:MAX_BRIEF]}..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +44,8 @@ def _first_of(problems: tuple[Problem, ...]) -> str:
 
 def sentence_of(error: BaseException) -> str:
     """What an exception says, in one line; QCoDeS adds what it was doing to its arguments."""
-    told = [str(each) for each in error.args] if str(error).startswith("(") else [str(error)]
-    return "; ".join(told).strip().split("\n", 1)[0] or type(error).__name__
+    told = [brief(each) for each in error.args] if str(error).startswith("(") else [str(error)]
+    return brief("; ".join(told)) or type(error).__name__
 
 
 class Refusal(Exception):
@@ -326,6 +335,16 @@ class InstrumentFault(JobFailure):
     def __str__(self) -> str:
         """``instrument, while doing: sentence``."""
         return f"{self.instrument}, while {self.doing}: {self.what}"
+
+
+class OutOfMemory(MemoryError):
+    """There was no memory left while an instrument was being used; whose fault it is, is not said.
+
+    Its sentence is the beginning of one: ``instrument, while doing``.
+    """
+
+    def __init__(self, instrument: str, doing: str) -> None:
+        super().__init__(f"{instrument}, while {doing}")
 
 
 @dataclass(eq=False)

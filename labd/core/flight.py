@@ -6,21 +6,27 @@ sent or stored until a job has failed. Every instrument has a region of its own,
 thread at a time, so that one that is asked again and again drives no other's messages out; an
 exchange that is repeated word by word is counted, not written again.
 
-Layout, little endian: regions one after the other, each a head (_HEAD: name, counters) and N_SLOTS
-slots (_SLOT: one exchange). A slot begins and ends with the number of its exchange: where the two
-differ, it is being written.
+Layout, little endian: regions one after the other, each a head (_HEAD: name, counters), a call
+(_CALL: who uses the line), and N_SLOTS slots (_SLOT: one exchange). A slot begins and ends with the
+number of its exchange: where the two differ, it is being written. Behind the board is room for what
+the process writes when it crashes.
 """
 
 from __future__ import annotations
 
 import bisect
 import json
+import math
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from mmap import mmap
 
 N_REGIONS: Final = 64
 N_SLOTS: Final = 64
@@ -33,11 +39,20 @@ BOUNDS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.
 """Upper bounds of the counts of answers by how long they took; one more counts the slower ones."""
 
 _HEAD: Final = struct.Struct(f"<{NAME_BYTES}s5Qd{len(BOUNDS_S) + 1}Q")
+_CALL: Final = struct.Struct("<Qqqd")
+_LEFT: Final = struct.Struct("<q")
 _SLOT: Final = struct.Struct(
     f"<QqqIQQdHHH{SENT_BYTES}s{RECEIVED_BYTES}s{ERROR_BYTES}sQ",
 )
-_REGION_BYTES: Final = _HEAD.size + N_SLOTS * _SLOT.size
+_FIRST_SLOT: Final = _HEAD.size + _CALL.size
+_LEFT_AT: Final = _HEAD.size + 16
+_REGION_BYTES: Final = _FIRST_SLOT + N_SLOTS * _SLOT.size
 BOARD_BYTES: Final = N_REGIONS * _REGION_BYTES
+DUMP_BYTES: Final = 1 << 20
+MEMORY_BYTES: Final = BOARD_BYTES + DUMP_BYTES
+"""Of the board and what is behind it."""
+_CULPRIT: Final = re.compile(r"Current thread 0x([0-9a-f]+)")
+"""As Python's faulthandler writes of the thread in which a fatal signal was raised."""
 
 
 class Board(Protocol):
@@ -93,6 +108,25 @@ class Traffic:
         return tuple(accumulate(self.counts))
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The last use of an instrument's line, below its driver.
+
+    thread: whose. entered_ns: from when on. is_inside: it has not come back. limit_s: how long it
+    may take.
+    """
+
+    instrument: str
+    thread: int
+    entered_ns: int
+    is_inside: bool
+    limit_s: float
+
+    def overdue_s(self, now_ns: int) -> float:
+        """How much longer than it may it has been inside; negative where it may."""
+        return (now_ns - self.entered_ns) / 1e9 - self.limit_s if self.is_inside else -math.inf
+
+
 @dataclass(slots=True)
 class _Open:
     """The exchange that is going on."""
@@ -136,6 +170,14 @@ class Recorder:
         self._totals = [0, 0, 0, 0, 0]
         self._answer_s = 0.0
         self._write_head()
+
+    def enter(self, thread: int, limit_s: float) -> None:
+        """That thread goes below the driver now, and should be back in time."""
+        _CALL.pack_into(self._region, _HEAD.size, thread, self._clock_ns(), 0, limit_s)
+
+    def leave(self) -> None:
+        """It is back."""
+        _LEFT.pack_into(self._region, _LEFT_AT, self._clock_ns())
 
     def sent(self, message: bytes) -> None:
         """The instrument is told something, from now on."""
@@ -198,7 +240,7 @@ class Recorder:
 
     def _write_slot(self, one: _Open, number: int) -> None:
         """number: 0 makes the slot of the newest exchange empty."""
-        place = _HEAD.size + (self._number % N_SLOTS) * _SLOT.size
+        place = _FIRST_SLOT + (self._number % N_SLOTS) * _SLOT.size
         _SLOT.pack_into(
             *(self._region, place, number, one.at_ns, one.last_ns, one.n_times),
             *(one.sent_bytes, one.received_bytes, one.took_s),
@@ -213,7 +255,7 @@ class Recorder:
 def used_bytes(board: Board) -> int:
     """How much of a board has been written to: regions are taken in order."""
     n_used = 0
-    while n_used < len(board) and board[n_used]:
+    while n_used < min(len(board), BOARD_BYTES) and board[n_used]:
         n_used += _REGION_BYTES
     return n_used
 
@@ -239,6 +281,23 @@ def traffic(board: bytes) -> tuple[Traffic, ...]:
     return tuple(found)
 
 
+def calls(board: bytes | mmap) -> tuple[Call, ...]:
+    """Who uses or last used the lines of the instruments that are on the board."""
+    found = []
+    for start in _regions(board):
+        thread, entered_ns, left_ns, limit_s = _CALL.unpack_from(board, start + _HEAD.size)
+        if entered_ns:
+            name = _name(board[start : start + NAME_BYTES])
+            found.append(Call(name, thread, entered_ns, left_ns == 0, limit_s))
+    return tuple(found)
+
+
+def crashed_thread(dump: str) -> int:
+    """The thread that has ended the process, by what it wrote then; 0 where that is not said."""
+    found = _CULPRIT.search(dump)
+    return int(found[1], 16) if found else 0
+
+
 def exchanges(board: bytes, since_ns: int) -> tuple[Exchange, ...]:
     """What was said from that instant on, by the recorders' clock, in order."""
     found = [
@@ -250,8 +309,8 @@ def exchanges(board: bytes, since_ns: int) -> tuple[Exchange, ...]:
     return tuple(sorted(found, key=lambda each: each.first_ns))
 
 
-def _regions(board: bytes) -> Iterator[int]:
-    for start in range(0, len(board) - _REGION_BYTES + 1, _REGION_BYTES):
+def _regions(board: bytes | mmap) -> Iterator[int]:
+    for start in range(0, min(len(board), BOARD_BYTES) - _REGION_BYTES + 1, _REGION_BYTES):
         if board[start]:
             yield start
 
@@ -262,7 +321,7 @@ def _name(padded: bytes) -> str:
 
 def _exchanges_of(board: bytes, start: int) -> Iterator[Exchange]:
     name = _name(board[start : start + NAME_BYTES])
-    first = start + _HEAD.size
+    first = start + _FIRST_SLOT
     slots = [_SLOT.unpack_from(board, first + n * _SLOT.size) for n in range(N_SLOTS)]
     for values in sorted(slots):
         number, first_ns, last_ns, n_times, sent_bytes, received_bytes, took_s = values[:7]

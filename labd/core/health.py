@@ -81,11 +81,18 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """What came of asking an instrument how it is. trouble: a sentence; empty where it is well."""
+    """What came of asking an instrument how it is.
+
+    trouble: a sentence that does not name the instrument; empty where it is well.
+    """
 
     instrument: str
     took_s: float
     trouble: str = ""
+
+    def __str__(self) -> str:
+        """``instrument: trouble``."""
+        return f"{self.instrument}: {self.trouble}"
 
 
 def opened(one: Condition, at_ns: int) -> Condition:
@@ -183,7 +190,7 @@ class HealthBook:
         """What came of asking them while they were idle."""
         for sign in signs:
             if sign.trouble:
-                self.faulted(sign.instrument, sign.trouble, at_ns)
+                self.faulted(sign.instrument, str(sign), at_ns)
             else:
                 before = self._of(sign.instrument)
                 self._conditions[sign.instrument] = answered(before, sign.took_s, at_ns)

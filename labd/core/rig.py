@@ -30,12 +30,15 @@ class RigLimits:
     has_fast_feedback: whether ConditionalInstruction can be executed within a segment.
     no_feedback_reason: the sentence for the refusal where it cannot.
     max_segment_s: longest segment. max_shots: most playlist repeats.
+    longest_wait_s: for an instrument that is slow and not silent, beyond its time-out; a job's
+    budget gives room for it, so that an instrument's fault is told as such.
     """
 
     has_fast_feedback: bool
     no_feedback_reason: str
     max_segment_s: float
     max_shots: int
+    longest_wait_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,8 @@ class Rig(Protocol):
     def probe(self) -> tuple[Sign, ...]:
         """Ask every instrument, while none is busy, whether it is as it was left.
 
-        One that is silent, or was off and on again, is in trouble. Never raises.
+        One that is silent, has an error in its queue, or was off and on again, is in trouble. Its
+        errors are read by that. Never raises.
         """
 
     def apply(self, settings: Mapping[str, SettingValue]) -> None:

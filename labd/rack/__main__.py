@@ -41,13 +41,15 @@ def main() -> int:
         signal.signal(signal.SIGTERM, lambda *_: inbox.close())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
         inbox.start()  # before the imports, which take seconds: pings are answered meanwhile
-        from labd.rack.flight import FlightBoard
+        from labd.rack.flight import FlightBoard, tell_of_crashes
         from labd.rack.worker import RackFiles, Worker
 
         files = RackFiles(
             arguments.station, arguments.wiring, arguments.chip, arguments.max_result_bytes
         )
         fd = arguments.flight_fd
+        if fd is not None:
+            tell_of_crashes(fd)
         Worker(files, inbox, None if fd is None else FlightBoard(fd)).serve()
     return 0
 

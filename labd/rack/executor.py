@@ -26,7 +26,7 @@ from labd.core.budget import (
 )
 from labd.core.compile import PulseJob
 from labd.core.demod import Demodulator
-from labd.core.errors import InstrumentFault, JobFailure, Refusal
+from labd.core.errors import InstrumentFault, JobFailure, OutOfMemory, Refusal, sentence_of
 from labd.core.log_fields import about
 from labd.core.rig import Rig, RunInterrupted, SettingValue
 from labd.rack.last_settings import LastSettings
@@ -102,12 +102,13 @@ def execute(run: Run, bench: Bench) -> Aftermath:
         fields = about(job=run.job_id, instrument=instrument)
         _log.warning("job %s failed: %s", run.job_id, error, extra=fields)
         return _fail(run, bench, str(error), instrument, is_sound=not instrument)
-    except MemoryError:
+    except MemoryError as error:
         _log.exception("job %s failed", run.job_id, extra=about(job=run.job_id))
-        return _fail(run, bench, _out_of_memory(), "", is_sound=False)
-    except (Exception, SystemExit) as error:
+        where = f"{error}: " if isinstance(error, OutOfMemory) else ""
+        return _fail(run, bench, f"{where}{_out_of_memory()}", "", is_sound=False)
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         _log.exception("job %s failed", run.job_id, extra=about(job=run.job_id))
-        what = f"internal error: {type(error).__name__}: {error}"
+        what = f"internal error: {type(error).__name__}: {sentence_of(error)}"
         return _fail(run, bench, what, "", is_sound=False)
     else:
         bench.send(Completed(run.job_id, timings_s))
@@ -180,14 +181,14 @@ class _Job:
         return watch.seconds()
 
     def _confirm(self) -> None:
-        """Raise InstrumentFault if one went off and on, or fell silent, while the job played.
+        """Raise InstrumentFault if one has an error, went off and on, or fell silent meanwhile.
 
         Most are told nothing between the first shot and the last, and would be missed by nobody.
         """
         for sign in self._bench.rig.probe():
             if sign.trouble:
-                what = sign.trouble.removeprefix(sign.instrument).lstrip(", ")
-                raise InstrumentFault(sign.instrument, "making sure of it at the end", what)
+                doing = "making sure of it at the end"
+                raise InstrumentFault(sign.instrument, doing, sign.trouble)
 
     def _apply(self, settings: Mapping[str, SettingValue]) -> None:
         self._bench.rig.apply(settings)
@@ -282,6 +283,7 @@ def work_of(job: PulseJob, workshop: Workshop) -> Work:
         upload_bytes=upload_bytes_of(job.program),
         result_bytes=job.result_bytes,
         ramp_s=max((rule.longest_ramp_s for rule in rules), default=0.0),
+        wait_s=workshop.rig_module.LIMITS.longest_wait_s,
     )
 
 

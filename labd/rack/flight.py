@@ -3,16 +3,26 @@
 It stands between a resource and its VISA library, below every driver, so that what is recorded is
 what was sent and received, whichever driver, rig or recovery did it. Instruments that do not speak
 VISA leave no record.
+
+When the process crashes it says behind the board in which thread; the board says whose line that
+thread used. A driver that leaves by `os._exit` is told on in the same way.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import mmap
+import os
+import threading
 import time
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn, cast
 
-from pyvisa.constants import StatusCode
+from pyvisa.constants import ResourceAttribute, StatusCode
 
+from labd.core.budget import UPLOAD_BYTES_PER_S
+from labd.core.errors import sentence_of
 from labd.core.flight import BOARD_BYTES, N_REGIONS, Recorder
 
 if TYPE_CHECKING:
@@ -41,15 +51,18 @@ class FlightBoard:
                 return
             recorder = Recorder(self._view, index, name, time.monotonic_ns)
             self._recorders[name] = recorder
-        resource.visalib = cast("VisaLibraryBase", _Recording(resource.visalib, recorder))
+        timeout_s = resource.timeout / 1000.0
+        recording = _Recording(resource.visalib, recorder, timeout_s)
+        resource.visalib = cast("VisaLibraryBase", recording)
 
 
 class _Recording:
     """A VISA library as one resource uses it."""
 
-    def __init__(self, library: VisaLibraryBase, recorder: Recorder) -> None:
+    def __init__(self, library: VisaLibraryBase, recorder: Recorder, timeout_s: float) -> None:
         self._library = library
         self._recorder = recorder
+        self._timeout_s = timeout_s
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._library, name)
@@ -62,22 +75,55 @@ class _Recording:
     def write(self, session: VISASession, data: bytes) -> tuple[int, StatusCode]:
         """As the library's."""
         self._recorder.sent(data)
-        try:
+        with self._inside(len(data)):
             return self._library.write(session, data)
-        except Exception as error:  # whatever it is, it is passed on
-            self._recorder.failed(_sentence(error))
-            raise
 
     def read(self, session: VISASession, count: int) -> tuple[bytes, StatusCode]:
         """As the library's."""
-        try:
+        with self._inside():
             piece, status = self._library.read(session, count)
-        except Exception as error:  # whatever it is, it is passed on
-            self._recorder.failed(_sentence(error))
-            raise
         self._recorder.received(piece, is_end=status != StatusCode.success_max_count_read)
         return piece, status
 
+    def clear(self, session: VISASession) -> StatusCode:
+        """As the library's."""
+        with self._inside():
+            return self._library.clear(session)
 
-def _sentence(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0] or type(error).__name__
+    def set_attribute(
+        self, session: VISASession, attribute: ResourceAttribute, state: int
+    ) -> StatusCode:
+        """As the library's."""
+        if attribute == ResourceAttribute.timeout_value:
+            self._timeout_s = state / 1000.0
+        return self._library.set_attribute(session, attribute, state)
+
+    @contextmanager
+    def _inside(self, n_bytes: int = 0) -> Iterator[None]:
+        """Note who goes below the driver, for how long at most, and what goes wrong there.
+
+        n_bytes: that are sent.
+        """
+        limit_s = self._timeout_s + n_bytes / UPLOAD_BYTES_PER_S
+        self._recorder.enter(threading.get_ident(), limit_s)
+        try:
+            yield
+        except Exception as error:  # whatever it is, it is passed on
+            self._recorder.failed(sentence_of(error))
+            raise
+        finally:
+            self._recorder.leave()
+
+
+def tell_of_crashes(descriptor: int) -> None:
+    """Have the process say behind its board in which thread it crashes, or leaves at once."""
+    os.lseek(descriptor, BOARD_BYTES, os.SEEK_SET)
+    faulthandler.enable(descriptor)
+    leave, pid = os._exit, os.getpid()
+
+    def tell_and_leave(status: int) -> NoReturn:
+        if os.getpid() == pid:  # children that a driver has forked leave like this, too
+            faulthandler.dump_traceback(descriptor)
+        leave(status)
+
+    os._exit = tell_and_leave

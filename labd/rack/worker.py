@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from labd.chip_files import read_chip_design_record
-from labd.core.errors import BadFile, InstrumentFault, Problem
+from labd.core.errors import BadFile, InstrumentFault, Problem, sentence_of
 from labd.core.rig import Rig, RigModule
 from labd.core.station_description import Chip
 from labd.rack.executor import Aftermath, Bench, Tempo, execute
@@ -94,9 +94,9 @@ class Worker:
             self._refuse(str(error))
         except BadFile as error:
             self._refuse(" ".join(str(error).split()))
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             _log.exception("the rack cannot be opened")
-            self._refuse(f"internal error: {type(error).__name__}: {error}")
+            self._refuse(f"internal error: {type(error).__name__}: {sentence_of(error)}")
         else:
             self._inbox.send(Ready(opened.instruments))
             return opened
@@ -138,11 +138,11 @@ class Worker:
     def _are_well(self, rig: Rig) -> bool:
         """Ask the instruments how they are, and tell the daemon."""
         signs = rig.probe()
-        troubles = [sign.trouble for sign in signs if sign.trouble]
+        troubles = "; ".join(str(sign) for sign in signs if sign.trouble)
         self._inbox.send(Probed(signs))
         if troubles:
-            _log.warning("the rack is opened again: %s", "; ".join(troubles))
-            self._inbox.send(Unavailable("; ".join(troubles)))
+            _log.warning("the rack is opened again: %s", troubles)
+            self._inbox.send(Unavailable(troubles))
         return not troubles
 
 

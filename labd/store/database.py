@@ -27,6 +27,8 @@ from labd.core.errors import Unavailable
 T = TypeVar("T")
 Item = TypeVar("Item")
 Change = Callable[[sqlite3.Connection], T]
+MakeRoom = Callable[[], None]
+"""Called on the writer thread when the disk is full, before the group is written once more."""
 OnCommit = Callable[[float, int], None]
 """Told, on the writer thread, how many seconds a commit took and how many changes it had."""
 
@@ -36,6 +38,9 @@ MAX_GATHERINGS = 8
 CROWD_DECAY = 0.9
 SYNCHRONOUS = "FULL"
 """The log is on the disk before a commit returns. With NORMAL a power cut takes commits back."""
+
+FULL_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+"""The second one: of the index of the log."""
 
 _log = logging.getLogger(__name__)
 
@@ -101,6 +106,11 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether the disk had no room."""
+    return getattr(error, "sqlite_errorcode", None) in FULL_CODES
+
+
 def storage_sentence(error: Exception) -> str:
     """What a caller is told when the disk or the database refuses."""
     return f"labd cannot store anything now ({error}); nothing was changed, try again later"
@@ -109,9 +119,15 @@ def storage_sentence(error: Exception) -> str:
 class Writer:
     """The thread that owns the writing connection."""
 
-    def __init__(self, connection: sqlite3.Connection, on_commit: OnCommit | None = None) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        on_commit: OnCommit | None = None,
+        make_room: MakeRoom | None = None,
+    ) -> None:
         self._connection = connection
         self._on_commit = on_commit
+        self._make_room = make_room
         self._queue: queue.SimpleQueue[_Waiting[object] | None] = queue.SimpleQueue()
         self._crowd = 0.0
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -179,6 +195,12 @@ class Writer:
     def _write(self, group: list[_Waiting[object]]) -> None:
         """Commit a group, then answer: coroutines all at once, one wake-up of their loop."""
         failure = self._commit(group)
+        if failure is not None and is_full(failure) and self._make_room is not None:
+            self._make_room()
+            self._write_log_over()
+            for waiting in group:
+                waiting.error = None
+            failure = self._commit(group)
         if failure is not None:
             _log.error("store: write refused: %s", failure)
             refusal = Unavailable(storage_sentence(failure))
@@ -217,6 +239,11 @@ class Writer:
         except sqlite3.Error as error:
             return error
         return None
+
+    def _write_log_over(self) -> None:
+        """Have the next commits use the room that the log has already, as far as readers allow."""
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _transact(
         self, group: list[_Waiting[object]], run: Callable[[list[_Waiting[object]]], None]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,7 @@ class StateDirectory:
         self.payloads = path / "payloads"
         self.results = path / "results"
         self.run = path / "run"
+        self.spare = path / "labd.spare"
         self._lock: int | None = None
 
     def open(self) -> None:
@@ -62,8 +64,8 @@ class StateDirectory:
             pid = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(descriptor)
             raise StateDirectoryInUse(self.path, pid) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # a full disk: the number is for people, the lock is what counts
+            os.ftruncate(descriptor, os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0))
         self._lock = descriptor
 
     def close(self) -> None:

@@ -3,7 +3,8 @@
 A file that somebody still works with must not be taken for a leftover. The order of the looks sees
 to that: first the file is there; then its job is not among those whose payload is being stored;
 then the database is asked. A payload's file is made after its job is among those, and the job
-leaves them after its row is durable; a result's file is made after its job is EXECUTING.
+leaves them after its row is durable; a result's file is made after its job is EXECUTING. One that
+has its log still is to be salvaged: what was measured could not be kept yet.
 """
 
 from __future__ import annotations
@@ -96,9 +97,15 @@ def _is_result_of(owner: _Owner, path: Path) -> bool:
         return True
     if owner.is_expired:
         return False
+    if owner.state is not JobState.COMPLETED and path.with_name(_log_of(path)).exists():
+        return True
     if owner.is_partial:
         return path.name.endswith((".partial", ".partial.json"))
     return owner.state is JobState.COMPLETED and path.suffix == ".bin"
+
+
+def _log_of(path: Path) -> str:
+    return f"{path.name.split('.', 1)[0]}.bin.part-log"
 
 
 def _owners(reader: sqlite3.Connection, ids: set[JobId]) -> Mapping[JobId, _Owner]:

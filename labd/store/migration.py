@@ -60,13 +60,17 @@ def _back_up(connection: sqlite3.Connection, folder: Path, now_ns: int) -> Path:
     part = copy.with_suffix(".part")
     part.unlink(missing_ok=True)
     part.touch(mode=0o600)
-    with contextlib.closing(sqlite3.connect(part)) as target:
-        connection.backup(target)
-    descriptor = os.open(part, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    part.rename(copy)
+        with contextlib.closing(sqlite3.connect(part)) as target:
+            connection.backup(target)
+        descriptor = os.open(part, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        part.rename(copy)
+    except (OSError, sqlite3.Error):  # half a copy would take the room that was missing
+        part.unlink(missing_ok=True)
+        raise
     fsync_directory(folder)
     return copy

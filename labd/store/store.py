@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,12 +22,13 @@ from labd.core.flight import FlightRecord
 from labd.core.jobs import Job, JobEvent, JobId, JobState, NewJob, QcId, uuid7
 from labd.store import jobs, people
 from labd.store.audit import Audit
-from labd.store.backup import Stamp, backup
+from labd.store.backup import Stamp, backup, remove_snapshots
 from labd.store.calibrations import CalibrationSets
 from labd.store.database import (
     Batched,
     OnCommit,
     Writer,
+    is_full,
     open_database,
     open_reader,
     storage_sentence,
@@ -44,6 +46,7 @@ from labd.store.salvage import salvage
 from labd.store.schema import migrate
 from labd.store.search import Search
 from labd.store.space import Disk, Shortage, shortage
+from labd.store.spare import Spare
 from labd.store.submissions import UNCONDITIONAL, IdempotencyKey, Submission, Terms, insert_jobs
 from labd.store.timeslots import Timeslots
 from labd.store.vitals import Vitals
@@ -67,14 +70,13 @@ class Store:
         on_commit: OnCommit | None,
     ) -> None:
         self.directory = directory
+        self.spare = Spare(directory.spare, reserve_bytes)
         self._disk = Disk(directory, reserve_bytes)
         self._clock_ns = clock_ns
         self._last_id: UUID | None = None
         self.arriving: set[JobId] = set()
         """Jobs whose payload is being stored."""
-        connection = open_database(directory.database)
-        migrate(connection)
-        self._writer = Writer(connection, on_commit)
+        self._writer = Writer(self._open_database(), on_commit, self.spare.give)
         self._reader = open_reader(directory.database)
         self.search = Search(directory.database)
         self.vitals = Vitals(directory.database)
@@ -112,6 +114,16 @@ class Store:
             directory.close()
             raise
 
+    def _open_database(self) -> sqlite3.Connection:
+        """Of today's schema. On a full disk, with the spare room. Raises sqlite3.Error."""
+        try:
+            return _opened(self.directory.database)
+        except sqlite3.Error as error:
+            if not is_full(error):
+                raise
+        self.spare.give()
+        return _opened(self.directory.database)
+
     def close(self) -> None:
         """Finish the writes, close, let go of the directory. Idempotent."""
         self._writer.close()
@@ -122,6 +134,8 @@ class Store:
 
     def recover(self) -> tuple[Job, ...]:
         """After a start: what was EXECUTING becomes INTERRUPTED, and is returned. Blocks."""
+        with suppress(OSError):
+            remove_snapshots(self.directory)
         now_ns = self._clock_ns()
         return self._writer.call(lambda db: jobs.interrupt_executing(db, LABD_STOPPED, now_ns))
 
@@ -338,3 +352,13 @@ class Store:
     def quantum_computer_name(self, qc_id: QcId) -> tuple[str, str]:
         """Alias and display name, also of one that is not configured any more."""
         return jobs.quantum_computer_name(self._reader, qc_id)
+
+
+def _opened(database: Path) -> sqlite3.Connection:
+    connection = open_database(database)
+    try:
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -6,6 +6,8 @@ method of the gRPC API that does or tells as much.
 
 from __future__ import annotations
 
+import sqlite3
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -27,7 +29,7 @@ from labd.web.calibration_pages import CalibrationPages
 from labd.web.circuit_jobs import CircuitJobs
 from labd.web.door import Door, authorizations_of, peer_of
 from labd.web.paths import computer_of
-from labd.web.refusals import on_http_error, on_refusal
+from labd.web.refusals import on_http_error, on_refusal, on_refusing_disk
 from labd.web.server_api import ServerApi
 from labd.web.station_api import StationApi
 
@@ -135,5 +137,10 @@ def make_app(
             *StationApi(jobs, gate).routes(),
             Route("/{path:path}", Door(gate, RACKS, pages.nothing), methods=_VERBS),
         ],
-        exception_handlers={HTTPException: on_http_error, Refusal: on_refusal},
+        exception_handlers={
+            HTTPException: on_http_error,
+            Refusal: on_refusal,
+            sqlite3.Error: on_refusing_disk,
+            OSError: on_refusing_disk,
+        },
     )

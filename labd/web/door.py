@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from io import FileIO
 from pathlib import Path
@@ -67,7 +68,7 @@ class Door:
             async with visit as caller:
                 answer = await self._page(request, caller)
                 await answer(scope, receive, send_to_caller)
-        except (Refusal, HTTPException) as error:
+        except (Refusal, HTTPException, OSError, sqlite3.Error) as error:
             if has_begun:
                 _log.warning("%s: the answer was cut off: %s", self._method, error)
                 return

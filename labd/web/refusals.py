@@ -7,6 +7,7 @@ payload is in the message.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Final
 
@@ -16,6 +17,9 @@ from starlette.responses import JSONResponse, Response
 
 from labd.chip_files import JsonObject
 from labd.core import errors
+from labd.store.database import storage_sentence
+
+_log = logging.getLogger(__name__)
 
 SOURCE: Final = "labd"
 MAX_MISTAKES: Final = 20
@@ -80,6 +84,12 @@ async def on_refusal(request: Request, error: Exception) -> Response:
     del request
     assert isinstance(error, errors.Refusal)
     return refusal_answer(error)
+
+
+async def on_refusing_disk(request: Request, error: Exception) -> Response:
+    """What the application answers where the disk cannot be read."""
+    _log.error("%s: the disk refuses: %s", request.url.path, error)
+    return refusal_answer(errors.Unavailable(storage_sentence(error)))
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

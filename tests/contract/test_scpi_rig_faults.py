@@ -1,6 +1,8 @@
 """Instruments that are mute, gone, refuse or talk nonsense: named, and good again afterwards."""
 
+import re
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from rig_support import READOUT, Lab, lab, readout_program
 
-from labd.core.errors import InstrumentFault
+from labd.core.errors import InstrumentFault, OutOfMemory
 from labd.core.rig import Rig
 from labd.rack.station import StationUnavailable
 from labd_drivers.rigs.scpi import awg as awg_module
@@ -160,7 +162,7 @@ def test_lost_instruments_are_found_without_a_job(star5: Lab) -> None:
     assert not any(sign.trouble for sign in healthy)
     assert all(sign.took_s > 0 for sign in healthy)
     assert {sign.instrument for sign in signs if sign.trouble} == {"scope", "bias_qb3"}
-    assert all(sign.trouble.startswith(sign.instrument) for sign in signs if sign.trouble)
+    assert all(sign.instrument not in sign.trouble.split(":")[0] for sign in signs)
 
 
 def test_a_station_with_a_mute_instrument_is_unavailable_by_name(star5: Lab) -> None:
@@ -174,3 +176,92 @@ def test_a_station_with_a_mute_instrument_is_unavailable_by_name(star5: Lab) -> 
     star5.faults.clear()
     with star5.rig() as rig:
         assert work(rig).shape == (2, 2, 2000)
+
+
+def test_errors_that_nobody_asked_for_are_read_with_the_next_probe(star5: Lab) -> None:
+    with star5.rig() as rig:
+        star5.faults.inject("lo_qb1", "error", code=-300)
+        for _ in range(40):
+            star5.faults.inject("awg2", "error", code=-310)
+        star5.faults.inject("scope", "error", code=-320)
+
+        signs = {sign.instrument: sign.trouble for sign in rig.probe() if sign.trouble}
+        after = [sign for sign in rig.probe() if sign.trouble]
+
+    assert set(signs) == {"lo_qb1", "awg2", "scope"}
+    assert signs["lo_qb1"].startswith("its error queue says -300,")
+    assert signs["awg2"].endswith('(31 times); -350,"Queue overflow"')
+    assert "-320" in signs["scope"]
+    assert not after
+
+
+def test_an_awg_that_refuses_to_run_is_not_waited_for(
+    star5: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(awg_module, "START_LOOK_S", 0.02)
+    with star5.rig() as rig:
+        star5.faults.inject("awg1", "refuse", header="AWGControl:RUN", code=-221)
+
+        with pytest.raises(InstrumentFault, match=r"awg1, while starting it: .*-221"):
+            work(rig)
+
+
+@pytest.mark.parametrize("transport", ["hislip", "socket"])
+@pytest.mark.parametrize(("instrument", "header"), [("scope", "CURVe?"), ("bias_qb1", "*OPC?")])
+def test_an_answer_without_end_is_cut_off(star5: Lab, instrument: str, header: str) -> None:
+    with star5.rig() as rig:
+        star5.faults.inject(instrument, "long", at_header=header)
+
+        with pytest.raises(InstrumentFault) as caught:
+            work(rig)
+
+        assert caught.value.instrument == instrument
+        beyond = rf"its answer to {re.escape(header)} goes on beyond \d+ bytes: its line is closed"
+        assert re.match(beyond, caught.value.what)
+        assert len(str(caught.value)) < 1000
+        assert not rig.make_safe()
+
+
+def test_a_block_that_is_none_is_not_waited_for(star5: Lab) -> None:
+    with star5.rig() as rig:
+        for answer in ("#41000abc", "#0abc", "41000abc", "#4xyzwabc"):
+            star5.faults.inject("scope", "lie", header="CURVe", answer=answer)
+
+            with pytest.raises(InstrumentFault, match="scope, while reading the records of inp"):
+                work(rig)
+
+
+def test_whatever_a_driver_raises_is_its_instruments_fault(star5: Lab) -> None:
+    raised: list[BaseException] = []
+
+    def ask(_: str) -> str:
+        raise raised[-1]
+
+    with star5.rig() as rig:
+        rig._rack.links["lo_qb1"].driver.ask = ask  # type: ignore[attr-defined]
+        for error in (SystemExit(3), KeyboardInterrupt(), ZeroDivisionError("by 0")):
+            raised.append(error)
+
+            with pytest.raises(InstrumentFault, match=f"its driver raised {type(error).__name__}"):
+                work(rig)
+
+
+def test_memory_that_a_driver_fills_is_given_back_and_its_instrument_named(star5: Lab) -> None:
+    class Eaten:
+        pass
+
+    eaten: list[weakref.ref[Eaten]] = []
+
+    def ask(_: str) -> str:
+        mine = Eaten()
+        eaten.append(weakref.ref(mine))
+        raise MemoryError
+
+    with star5.rig() as rig:
+        rig._rack.links["lo_qb1"].driver.ask = ask  # type: ignore[attr-defined]
+
+        with pytest.raises(OutOfMemory, match="lo_qb1, while setting frequency"):
+            work(rig)
+
+        assert eaten
+        assert all(one() is None for one in eaten)

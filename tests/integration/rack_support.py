@@ -15,7 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from labd.rack.messages import Granted, Message, MessageReader, Released, Run, ToRack, pack_message
+from labd.rack.messages import (
+    Granted,
+    Instrument,
+    Message,
+    MessageReader,
+    Released,
+    Run,
+    ToRack,
+    pack_message,
+)
 from labd.wire import sweep_pb2
 from labd_drivers.sim.faults import FaultControl
 
@@ -58,7 +67,7 @@ def sim_rack(directory: Path, transport: str = "hislip") -> Iterator[SimRack]:
 class RackProcess:
     """`python -m labd.rack` and a socket to it."""
 
-    def __init__(self, station_file: Path, directory: Path) -> None:
+    def __init__(self, station_file: Path, directory: Path, known: tuple[Instrument, ...]) -> None:
         self.directory = directory
         self.connection, theirs = socket.socketpair()
         command = [sys.executable, "-m", "labd.rack", "--fd", str(theirs.fileno())]
@@ -71,7 +80,7 @@ class RackProcess:
             )
         self._reader = MessageReader()
         self._received: list[Message] = []
-        self.send(Granted())
+        self.send(Granted(known))
 
     def send(self, message: ToRack) -> None:
         self.connection.sendall(pack_message(message))
@@ -118,10 +127,12 @@ class RackProcess:
 
 
 @contextmanager
-def rack_process(station_file: Path, directory: Path) -> Iterator[RackProcess]:
-    """A rack process in a directory of its own."""
+def rack_process(
+    station_file: Path, directory: Path, known: tuple[Instrument, ...] = ()
+) -> Iterator[RackProcess]:
+    """A rack process in a directory of its own. known: the instruments as they were."""
     directory.mkdir()
-    rack = RackProcess(station_file, directory)
+    rack = RackProcess(station_file, directory, known)
     try:
         yield rack
     finally:

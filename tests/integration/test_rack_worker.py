@@ -16,6 +16,8 @@ from labd.rack.messages import (
     Cancelled,
     Completed,
     Failed,
+    Faulted,
+    Instrument,
     Progress,
     Ready,
     Shutdown,
@@ -145,6 +147,26 @@ def test_a_rack_that_cannot_be_opened_says_why_and_then_opens(
 
     assert unavailable.what.startswith("lo_qb2 at TCPIP")
     assert len(ready.instruments) == 18
+
+
+def test_an_instrument_that_was_replaced_is_refused_by_its_serial_number(
+    simulated: SimRack, tmp_path: Path
+) -> None:
+    known = (
+        Instrument("lo_qb2", "SGS100A", "999999", "any"),
+        Instrument("awg1", "AWG5208", "B020001", "another firmware"),
+    )
+    with rack_process(simulated.station_file, tmp_path / "rack", known) as rack:
+        faulted = rack.receive(Faulted)
+        unavailable = rack.receive(Unavailable)
+        rack.receive(Ready)  # granted again, with nothing that is known
+
+    what = (
+        "lo_qb2: it is another instrument now: SGS100A 110005, before SGS100A 999999; if that is"
+        " meant, restart labd"
+    )
+    assert faulted == Faulted("lo_qb2", what)
+    assert unavailable == Unavailable(what)
 
 
 def test_a_shutdown_gives_up_the_job_and_leaves_the_rack_safe(rack: RackProcess) -> None:

@@ -26,7 +26,7 @@ from labd_drivers.sim.faults import FaultControl
 STAR5 = ROOT / "config" / "star5"
 N_SHOTS = 100
 ANSWER_S = 1.5
-PATIENCE_S = 8.0
+PATIENCE_S = 5.0
 MEMORY_BYTES = 3 << 30
 PI_AMPLITUDE = 0.31
 QUBIT_HZ, FAR_HZ = 4.41e9, 4.51e9

@@ -3,7 +3,8 @@
 Acknowledged, lost, doubled; and after each kill how long it took until every output was safe, as
 the simulated instruments say. Alone: ``python tests/system/kill_storm.py [KILLS] [SEED]`` (200
 kills by default); exit status 1 if a job that was acknowledged is gone, any job was given to the
-rack twice, or an output was not safe in time.
+rack twice, or an output was not safe in time. Then it tells who was alive and what was on at which
+time. The folder with the logs stays where it was not good.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import random
+import shutil
 import sqlite3
 import statistics
 import sys
@@ -24,20 +26,23 @@ from pathlib import Path
 from uuid import UUID
 
 import grpc
-from loud_lab import LoudLab, SafetyWatch
+from loud_lab import LoudLab
 from quick_lab import FINAL, payload
+from safety_watch import Debt, SafetyWatch, told
 
 from labd.wire import iqm_server_pb2 as iqm
 from labd.wire import iqm_server_pb2_grpc as iqm_grpc
+from labd.wire import lab_pb2, lab_pb2_grpc
 
 N_CLIENTS = 4
 LARGE_EVERY = 12
-INTERRUPTED_WITHIN_S = 5.0
+BACK_WITHIN_S = 5.0
+"""Of most restarts: each one is work for the processor, of which others may have the most."""
 SAFE_WITHIN_S = 3.0
 STUCK_AFTER_S = 60.0
 """When nothing has ended for so long, nothing will."""
-LONGEST_QUEUE = 60
-"""Where jobs come faster than they run, the storm waits: the queue is no part of the question."""
+LONGEST_QUEUE = 40
+"""Where jobs come faster than they run, clients wait: the queue is no part of the question."""
 PLAYING = 0.8
 """How many kills wait until the rack has something to lose; the others come at any moment."""
 VICTIMS = (
@@ -50,6 +55,8 @@ AGAIN = 0.5
 """How often another kill follows at once, also of a daemon that is only starting."""
 LONGEST_CALM_S = 0.4
 LONGEST_START_S = 1.0
+GUARDED, ORPHANED = "guarded", "orphaned"
+"""Whether a guard was left."""
 
 
 @dataclass(slots=True)
@@ -69,6 +76,7 @@ class Report:
     safe_s: list[float] = field(default_factory=list)
     orphaned_s: list[float] = field(default_factory=list)
     unsafe: list[str] = field(default_factory=list)
+    stories: list[str] = field(default_factory=list)
 
     @property
     def is_good(self) -> bool:
@@ -82,7 +90,7 @@ class Report:
             f"doubled {len(self.doubled)}, unfinished {len(self.unfinished)}, "
             f"out of order {self.out_of_order}, runs {self.n_runs}; {dict(self.states)}; "
             f"restarted after {_spread(self.restart_s)}; outputs safe after "
-            f"{_spread(self.safe_s)}; where daemon and guard were killed together after "
+            f"{_spread(self.safe_s)}; where no guard was left after "
             f"{_spread(self.orphaned_s)}; unsafe {len(self.unsafe)} {self.unsafe[:5]}"
         )
 
@@ -120,32 +128,36 @@ class Load:
 
     def _submit(self, rng: random.Random) -> None:
         with grpc.insecure_channel(self._lab.address) as channel:
-            jobs = iqm_grpc.JobsStub(channel)
-            while not self._is_over.is_set():
-                pad = "x" * (300_000 if rng.randrange(LARGE_EVERY) == 0 else rng.randrange(5000))
-                request = iqm.SubmitJobRequestV1(
-                    qc_id=self._qc_id,
-                    type=iqm.PULSE,
-                    payload=payload(s=rng.choice((0.0, 0.0, 0.01, 0.03)), bytes=1000, pad=pad),
-                )
+            jobs, lab = iqm_grpc.JobsStub(channel), lab_pb2_grpc.LabStub(channel)
+            is_over = False
+            while not is_over:
                 try:
-                    job = jobs.SubmitJobV1(request, timeout=10)
+                    machine = lab.GetMachine(lab_pb2.MachineRequest(), timeout=10)
+                    if machine.n_queued < LONGEST_QUEUE:
+                        job = jobs.SubmitJobV1(self._request(rng), timeout=10)
+                        self._acknowledged.append(job.id.raw.hex())
                 except grpc.RpcError:
                     return
-                self._acknowledged.append(job.id.raw.hex())
-                time.sleep(rng.uniform(0.08, 0.35))
+                is_over = self._is_over.wait(rng.uniform(0.08, 0.35))
+
+    def _request(self, rng: random.Random) -> iqm.SubmitJobRequestV1:
+        pad = "x" * (300_000 if rng.randrange(LARGE_EVERY) == 0 else rng.randrange(5000))
+        return iqm.SubmitJobRequestV1(
+            qc_id=self._qc_id,
+            type=iqm.PULSE,
+            payload=payload(s=rng.choice((0.0, 0.0, 0.01, 0.03)), bytes=1000, pad=pad),
+        )
 
 
 def storm(folder: Path, n_kills: int, seed: int, tell: Callable[[Report], None]) -> Report:
     """Kill so many times at random moments, let labd finish, look at outputs and every job."""
-    rng = random.Random(seed)
     report = Report()
     lab = LoudLab(folder).start()
     try:
         with SafetyWatch(lab) as watch:
+            killer = Killer(lab, watch, report, random.Random(seed))
             while report.n_kills < n_kills:
-                _wait_for_queue(lab, report.acknowledged, LONGEST_QUEUE)
-                _kill(lab, watch, report, rng)
+                killer.go_round()
                 tell(report)
         _check_end(lab, report)
     finally:
@@ -153,50 +165,76 @@ def storm(folder: Path, n_kills: int, seed: int, tell: Callable[[Report], None])
     return report
 
 
-def _kill(lab: LoudLab, watch: SafetyWatch, report: Report, rng: random.Random) -> None:
-    """One of the kills, or several at short intervals; then all must be safe, and go on."""
-    victims = rng.choice(VICTIMS)
-    struck = set(victims)
-    is_orphaned = {"daemon", "guard"} <= struck
-    with Load(lab, report.acknowledged, rng).running():
-        if rng.random() < PLAYING:
-            lab.wait_until_loud()
-        time.sleep(rng.uniform(0.0, LONGEST_CALM_S))
-        report.n_loud += bool(lab.unsafe())
-        lab.strike(victims)
-        watch.mark()
-        report.n_kills += 1
-        if is_orphaned:
-            lab.wait()
-            lab.make_safe()  # as the service manager does after the end of labd
-        while "daemon" not in struck and rng.random() < AGAIN:
-            victims = rng.choice(CHILDREN)
+class Killer:
+    """Kills once, or several times at short intervals; then all must become safe, and go on."""
+
+    def __init__(
+        self, lab: LoudLab, watch: SafetyWatch, report: Report, rng: random.Random
+    ) -> None:
+        self._lab = lab
+        self._watch = watch
+        self._report = report
+        self._rng = rng
+
+    def go_round(self) -> None:
+        """Jobs come in meanwhile."""
+        lab, rng = self._lab, self._rng
+        with Load(lab, self._report.acknowledged, rng).running():
+            if rng.random() < PLAYING:
+                lab.wait_until_loud()
             time.sleep(rng.uniform(0.0, LONGEST_CALM_S))
-            lab.strike(victims)
-            watch.mark()
-            report.n_kills += 1
-            struck |= set(victims)
-    if "daemon" in struck:
+            self._report.n_loud += bool(lab.unsafe())
+            hit = self._strike(rng.choice(VICTIMS))
+            while "daemon" not in hit and rng.random() < AGAIN:
+                time.sleep(rng.uniform(0.0, LONGEST_CALM_S))
+                hit |= self._strike(rng.choice(CHILDREN))
+        if "daemon" in hit:
+            while rng.random() < AGAIN:
+                self._strike_a_start()
+            restarted = time.monotonic()
+            lab.restart()
+            _check_restart(lab, self._report, restarted)
+        self._check_outputs("+".join(sorted(hit)))
+
+    def _strike(self, victims: tuple[str, ...]) -> set[str]:
+        """Who was hit. A daemon that leaves no guard behind leaves that to the service manager."""
+        lab, watch = self._lab, self._watch
+        has_guard = "guard" in lab.alive()
+        hit = lab.strike(victims)
+        is_orphaned = "daemon" in hit and ("guard" in hit or not has_guard)
+        debt = Debt.NEW if hit - {"guard"} else Debt.NONE
+        watch.mark(debt, label=ORPHANED if is_orphaned else GUARDED)
+        watch.note(f"killed: {', '.join(sorted(hit)) or f'no {victims}'}")
+        self._report.n_kills += bool(hit)
+        if "daemon" in hit:
+            lab.wait()
+        if is_orphaned:
+            status, _ = lab.make_safe()
+            watch.note(f"labd make-safe: {status}")
+        return hit
+
+    def _strike_a_start(self) -> None:
+        """Of a daemon that perhaps has no guard yet: then nothing can be on that was not before."""
+        lab, watch = self._lab, self._watch
+        lab.launch()
+        time.sleep(self._rng.uniform(0.0, LONGEST_START_S))
+        lab.strike(("daemon",))
+        watch.mark(Debt.KEPT, label=GUARDED)
+        watch.note("killed: daemon, which was starting")
+        self._report.n_kills += 1
         lab.wait()
-        while rng.random() < AGAIN:
-            _kill_while_it_starts(lab, report, rng)
-        restarted = time.monotonic()
-        lab.restart()
-        _check_restart(lab, report, restarted)
-    if struck != {"guard"}:
+
+    def _check_outputs(self, what: str) -> None:
+        watch, report = self._watch, self._report
         safe_s = watch.safe_after_s(2 * SAFE_WITHIN_S)
-        (report.orphaned_s if is_orphaned else report.safe_s).append(safe_s)
-        if safe_s > SAFE_WITHIN_S:
-            what = ", ".join(watch.last_unsafe)
-            report.unsafe.append(f"{'+'.join(sorted(struck))}: {what} for {safe_s:.1f} s")
-
-
-def _kill_while_it_starts(lab: LoudLab, report: Report, rng: random.Random) -> None:
-    lab.launch()
-    time.sleep(rng.uniform(0.0, LONGEST_START_S))
-    lab.strike(("daemon",))
-    lab.wait()
-    report.n_kills += 1
+        deserted_s = watch.take_deserted_s()
+        report.safe_s, report.orphaned_s = watch.taken_s[GUARDED], watch.taken_s[ORPHANED]
+        if max(safe_s, deserted_s) > SAFE_WITHIN_S:
+            report.unsafe.append(
+                f"{what}: safe after {safe_s:.1f} s, on without a rack for {deserted_s:.1f} s,"
+                f" last {told(watch.last_unsafe)}"
+            )
+            report.stories.append(watch.story())
 
 
 def _check_restart(lab: LoudLab, report: Report, restarted: float) -> None:
@@ -206,17 +244,6 @@ def _check_restart(lab: LoudLab, report: Report, restarted: float) -> None:
         lookup = iqm.JobLookupV1(id=iqm.Uuid(str=runs[-1]))
         lab.jobs.GetJobV1(lookup, timeout=10)
     report.restart_s.append(time.monotonic() - restarted)
-
-
-def _wait_for_queue(lab: LoudLab, acknowledged: list[str], n_left: int) -> None:
-    """Until only so many of those acknowledged have not begun, or none begins any more."""
-    begun, changed = -1, time.monotonic()
-    while len(acknowledged) - begun > n_left and time.monotonic() < changed + STUCK_AFTER_S:
-        now = len(lab.started())
-        if now != begun:
-            begun, changed = now, time.monotonic()
-        else:
-            time.sleep(0.05)
 
 
 def _check_end(lab: LoudLab, report: Report) -> None:
@@ -277,7 +304,10 @@ def _told(report: Report) -> None:
 if __name__ == "__main__":
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    with tempfile.TemporaryDirectory(prefix="labd-storm-") as name:
-        result = storm(Path(name), kills, seed, _told)
-    print(result)
+    folder = Path(tempfile.mkdtemp(prefix="labd-storm-"))
+    print(f"logs, database and results: {folder}", flush=True)
+    result = storm(folder, kills, seed, _told)
+    print(result, *result.stories, sep="\n")
+    if result.is_good:
+        shutil.rmtree(folder)
     sys.exit(0 if result.is_good else 1)

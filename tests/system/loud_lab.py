@@ -6,12 +6,12 @@ rack that switches everything on for each job; with RACK_MODULE "labd.rack" it h
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,7 +22,7 @@ sys.path.append(str(ROOT / "tests" / "contract"))
 
 from sim_support import LoopbackFridge
 
-from labd.left_behind import GUARD_NOTE, RACK_NOTE, start_ticks
+from labd.left_behind import GUARD_NOTE, RACK_NOTE, start_ticks, state_of
 from labd.wire import sweep_pb2
 from labd.wiring_file import read_wiring
 from labd_drivers.sim.main import SimulatedRack, write_station
@@ -32,7 +32,9 @@ STAR5 = ROOT / "config" / "star5"
 RULES = read_wiring(STAR5 / "wiring.toml").outputs
 SAFE = {name: rule.safe for name, rule in RULES.items() if rule.safe is not None}
 TOLERANCE = 1e-6
+NOTES = {"rack": RACK_NOTE, "guard": GUARD_NOTE}
 LOOK_EVERY_S = 0.004
+LAST_WORDS = 4000
 
 
 def outputs_of(rack: SimulatedRack) -> dict[str, float | bool]:
@@ -81,22 +83,31 @@ class LoudLab(QuickLab):
         declared = {name: now[name] for name, safe in SAFE.items() if not _is(now[name], safe)}
         return declared | playing
 
-    def signal_child(self, note: str, number: int) -> None:
-        """Signal the process that the daemon noted, if it still is that one."""
+    def alive(self) -> dict[str, int]:
+        """Pids of those of "daemon", "rack" and "guard" that live, the children as noted."""
+        found = {name: self._noted(note) for name, note in NOTES.items()}
+        if self.process is not None:
+            found["daemon"] = self.process.pid
+        return {name: pid for name, pid in found.items() if pid and state_of(pid) not in ("", "Z")}
+
+    def _noted(self, note: str) -> int:
+        """The process that the daemon noted, if it still is that one; 0 if not."""
         try:
             pid, ticks = (self.state / "run" / "star5" / note).read_text().split()
         except (OSError, ValueError):
-            return
-        if start_ticks(int(pid)) == ticks:
-            os.kill(int(pid), number)
+            return 0
+        return int(pid) if start_ticks(int(pid)) == ticks else 0
 
-    def strike(self, victims: Iterable[str], number: int = signal.SIGKILL) -> None:
-        """Kill, or signal, "daemon", "rack" or "guard", in that order."""
+    def strike(self, victims: Iterable[str], number: int = signal.SIGKILL) -> set[str]:
+        """Kill, or signal, "daemon", "rack" or "guard", in that order; who was there to be hit."""
+        hit = set()
         for victim in victims:
-            if victim == "daemon":
-                self.signal(number)
-            else:
-                self.signal_child({"rack": RACK_NOTE, "guard": GUARD_NOTE}[victim], number)
+            pid = self.alive().get(victim)
+            if pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+                    hit.add(victim)
+        return hit
 
     def make_safe(self) -> tuple[int, dict[str, object]]:
         """`labd make-safe`: its exit status and what it told."""
@@ -109,13 +120,13 @@ class LoudLab(QuickLab):
     def wait_until_loud(self, limit_s: float = 20.0) -> None:
         until = time.monotonic() + limit_s
         while not self.unsafe():
-            assert time.monotonic() < until, self.log()
+            assert time.monotonic() < until, self.log()[-LAST_WORDS:]
             time.sleep(LOOK_EVERY_S)
 
     def wait_until_playing(self, limit_s: float = 60.0) -> None:
         until = time.monotonic() + limit_s
         while not self.outputs()["awg1.is_running"]:
-            assert time.monotonic() < until, self.log()
+            assert time.monotonic() < until, self.log()[-LAST_WORDS:]
             time.sleep(LOOK_EVERY_S)
 
 
@@ -129,50 +140,6 @@ def payload(name: str, repeats: int) -> bytes:
     options["averaging_bins"].value.sint64_value = 1
     task.payload.value = request.SerializeToString()
     return task.SerializeToString()
-
-
-class SafetyWatch:
-    """Looks at the instruments all the time: when was everything safe?"""
-
-    def __init__(self, lab: LoudLab) -> None:
-        self._lab = lab
-        self._seen = threading.Condition()
-        self._marked = 0.0
-        self._first_safe: float | None = None
-        self.last_unsafe: dict[str, float | bool] = {}
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> SafetyWatch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._is_over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._is_over.wait(LOOK_EVERY_S):
-            began = time.monotonic()
-            unsafe = self._lab.unsafe()
-            with self._seen:
-                if unsafe:
-                    self.last_unsafe = unsafe
-                elif self._first_safe is None and began > self._marked:
-                    self._first_safe = time.monotonic()
-                    self._seen.notify_all()
-
-    def mark(self) -> None:
-        """From now on is counted."""
-        with self._seen:
-            self._marked, self._first_safe = time.monotonic(), None
-
-    def safe_after_s(self, limit_s: float) -> float:
-        """Seconds from the mark until everything was safe at once; the limit if it was not."""
-        with self._seen:
-            left_s = max(self._marked + limit_s - time.monotonic(), 0.01)
-            self._seen.wait_for(lambda: self._first_safe is not None, left_s)
-            return limit_s if self._first_safe is None else self._first_safe - self._marked
 
 
 def _is(value: float | bool, safe: float | bool | str) -> bool:

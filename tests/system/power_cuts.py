@@ -18,14 +18,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
 import grpc
-from quick_lab import QuickLab, payload
+from quick_lab import FINAL, QuickLab, payload
 from small_disk import Disk
 
 from labd.store.fsck import Check
@@ -42,10 +42,14 @@ MATTERS = ("SHA-256", "cannot be read", "bytes", "restore a backup", "events", "
 
 @dataclass(slots=True)
 class Tally:
-    """What the cuts did. completed: jobs that a client saw COMPLETED before a cut."""
+    """What the cuts did. completed: jobs that a client saw COMPLETED before a cut.
+
+    waiting: acknowledged ones that nobody saw so yet, the eldest first.
+    """
 
     n_cuts: int = 0
     acknowledged: set[str] = field(default_factory=set)
+    waiting: deque[str] = field(default_factory=deque)
     completed: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
     undone: set[str] = field(default_factory=set)
@@ -112,7 +116,7 @@ class Load:
 
     def _work(self, rng: random.Random) -> None:
         with grpc.insecure_channel(self._address) as channel:
-            jobs, mine = iqm_grpc.JobsStub(channel), list[iqm.JobV1]()
+            jobs, waiting = iqm_grpc.JobsStub(channel), self._tally.waiting
             while not self._is_over.is_set():
                 pad = "x" * (300_000 if rng.randrange(LARGE_EVERY) == 0 else rng.randrange(2000))
                 request = iqm.SubmitJobRequestV1(
@@ -120,15 +124,21 @@ class Load:
                 )
                 try:
                     job = jobs.SubmitJobV1(request, timeout=5)
-                    mine.append(job)
-                    seen = jobs.GetJobV1(iqm.JobLookupV1(id=rng.choice(mine).id), timeout=5)
+                    eldest = waiting[0] if waiting else job.id.raw.hex()
+                    seen = jobs.GetJobV1(
+                        iqm.JobLookupV1(id=iqm.Uuid(raw=bytes.fromhex(eldest))), timeout=5
+                    )
                 except grpc.RpcError:
                     return
                 if self._is_over.wait(rng.uniform(0.0, 0.05)):
                     return
                 self._tally.acknowledged.add(job.id.raw.hex())
+                waiting.append(job.id.raw.hex())
                 if seen.status == iqm.COMPLETED:
-                    self._tally.completed.add(seen.id.raw.hex())
+                    self._tally.completed.add(eldest)
+                if seen.status in FINAL:
+                    with contextlib.suppress(ValueError):  # another client saw it, too
+                        waiting.remove(eldest)
 
 
 def cut_power(folder: Path, n_cuts: int, synchronous: str, seed: int) -> Tally:
@@ -192,6 +202,7 @@ def _check(lab: CutLab, tally: Tally) -> None:
     before = len(tally.lost) + len(tally.undone)
     tally.lost |= {each for each in tally.acknowledged if each not in states}
     tally.undone |= {each for each in tally.completed if states.get(each) != "COMPLETED"}
+    tally.waiting = deque(each for each in tally.waiting if states.get(each) == "IN_QUEUE")
     tally.n_cuts_with_loss += len(tally.lost) + len(tally.undone) > before
     runs = Counter(UUID(each).hex for each in lab.started())
     tally.doubled |= {each for each, n in runs.items() if n > 1}

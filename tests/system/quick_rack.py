@@ -4,6 +4,9 @@ The payload is a captured sweep; JSON after ``quick:`` in its queue name says wh
 {"do": "complete" | "fail" | "die" | "deaf" | "unavailable" | "measure", "bytes": n, "s": seconds}.
 "crash" ends it by {"signal": n}, "leave" by _exit; "stall" answers pings and does nothing; "fault"
 is an instrument's, in every attempt; "fault once" and "crash once" complete in the second one.
+"slow" completes beside an instrument that has become slow. "ignore" does not even start; "hang" is
+a driver that does not come back. After "fault" the rack is ready again at once, unless there is a
+file away: then once that has gone.
 "measure" writes a real result of zeros block by block; {"blocks": n, "then": "wait" | "die" |
 "fail" | "finish"} says how many of ten it writes before it waits for a cancel, dies, fails or
 finishes.
@@ -15,27 +18,33 @@ from __future__ import annotations
 
 import argparse
 import json
+import mmap
 import os
 import select
 import signal
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from labd.core.errors import JobFailure
+from labd.core.flight import BOARD_BYTES, Recorder
+from labd.core.health import Sign
 from labd.rack import messages as rack
 from labd.wire import sweep_pb2
 
 
 class QuickRack:
-    def __init__(self, connection: socket.socket, wiring: Path) -> None:
+    def __init__(self, connection: socket.socket, wiring: Path, flight: int = -1) -> None:
         self._wiring = wiring
+        self._flight = flight
         self._connection = connection
         self._reader = rack.MessageReader()
         self._inbox: list[rack.Message] = []
         self._is_released = False
+        self._owes_ready = False
 
     def say(self, message: rack.FromRack) -> None:
         self._connection.sendall(rack.pack_message(message))
@@ -55,14 +64,16 @@ class QuickRack:
         return message
 
     def serve(self) -> None:
-        self.say(rack.Ready((rack.Instrument("awg1", "quick", "1", "1"),)))
+        self._owes_ready = True
         while True:
+            if self._owes_ready and not Path("away").exists():
+                self._owes_ready = False
+                self.say(rack.Ready((rack.Instrument("awg1", "quick", "1", "1"),)))
             match self.next(None):
                 case rack.Run() as order:
                     self.run(order)
                 case rack.Granted() if self._is_released:
-                    self._is_released = False
-                    self.say(rack.Ready((rack.Instrument("awg1", "quick", "1", "1"),)))
+                    self._is_released, self._owes_ready = False, True
                 case rack.Shutdown():
                     self.say(rack.Stopped())
                     return
@@ -74,6 +85,8 @@ class QuickRack:
             log.write(order.job_id + "\n")
         payload = Path(order.payload_path).read_bytes()
         wish = wish_of(payload)
+        if wish["do"] == "ignore":
+            self.wait_for_the_end()
         self.say(rack.Started(order.job_id))
         match wish["do"]:
             case "die":
@@ -87,8 +100,13 @@ class QuickRack:
                 os._exit(3)
             case "stall":
                 self.say(rack.Budgeted(order.job_id, 0.0, 0.0))
-                while not isinstance(self.next(None), rack.Shutdown):
-                    pass
+                self.wait_for_the_end()
+            case "slow":
+                for took_s in (0.002, 2.0, 2.0):
+                    self.say(rack.Probed((Sign("awg1", took_s),)))
+            case "hang":
+                self.say(rack.Budgeted(order.job_id, 3600.0, 3600.0))
+                self.hang()
             case "fault once" if not Path("faulted-once").exists():
                 Path("faulted-once").touch()
                 Path(order.result_path + ".part").write_bytes(b"of the first attempt")
@@ -139,6 +157,18 @@ class QuickRack:
             os.fsync(file.fileno())
         part.rename(order.result_path)
         self.say(rack.Completed(order.job_id, {"play": wish["s"]}))
+
+    def wait_for_the_end(self) -> None:
+        while not isinstance(self.next(None), rack.Shutdown):
+            pass
+
+    def hang(self) -> None:
+        """As a driver does below which a thread has gone and does not come back."""
+        board = memoryview(mmap.mmap(self._flight, BOARD_BYTES))
+        recorder = Recorder(board, 0, "awg1", time.monotonic_ns)
+        recorder.sent(b"AWGControl:RUN\n")
+        recorder.enter(threading.get_ident(), 0.1)
+        self.wait_for_the_end()
 
     def measure(self, order: rack.Run, wish: dict[str, Any]) -> None:
         from quick_measurement import measure  # numpy: half of this process's start
@@ -201,6 +231,8 @@ def wish_of(payload: bytes) -> dict[str, Any]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--flight-fd", type=int, required=True)
     parser.add_argument("--wiring", type=Path, required=True)
     arguments, _ = parser.parse_known_args()
-    QuickRack(socket.socket(fileno=arguments.fd), arguments.wiring).serve()
+    connection = socket.socket(fileno=arguments.fd)
+    QuickRack(connection, arguments.wiring, arguments.flight_fd).serve()

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from labd import pulse
+from labd import pulse, supervisor
 from labd.cli.daemon import prepare_process
 from labd.config import Config, read_config
 from labd.daemon import Daemon
@@ -25,6 +25,9 @@ def main() -> None:
     prepare_process()
     start_logging("info")
     pulse.PING_EVERY_S = float(os.environ.get("QUICK_PING_S", pulse.PING_EVERY_S))
+
+    opening_s = os.environ.get("QUICK_OPENING_S", supervisor.OPENING_LIMIT_S)
+    supervisor.OPENING_LIMIT_S = float(opening_s)
 
     def read() -> Config:
         return read_config(Path(config_path), state_dir=Path(state_dir), listen=listen)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import UUID
 
 import grpc
 import pytest
@@ -98,26 +99,59 @@ def test_a_disk_that_is_full_to_the_last_byte_loses_nothing_and_heals(
     assert labctl.run("fsck", "--repair").exit_code == 0
 
 
+def test_on_a_full_disk_labd_starts_and_deletes_and_has_room_again(
+    lab: DiskLab, disk: Disk
+) -> None:
+    jobs = [lab.submit(pad="x" * 400_000) for _ in range(4)]
+    payloads = [lab.state / "payloads" / f"{id_of(job)}.bin" for job in jobs]
+    for job in jobs:
+        lab.wait_for(job)
+    running = lab.submit(s=3600)
+    lab.wait_for(running, iqm.EXECUTING)
+    until((lab.state / "labd.spare").exists)
+    lab.kill()
+    fill(disk.path, 1 << 20)
+    fill_to_the_last_byte(disk.path / "rest")
+    assert room(disk) == 0
+    stat = os.statvfs(disk.path)
+    share = 3.5 * payloads[0].stat().st_size / (stat.f_blocks * stat.f_frsize)
+    lab.edit("keep_share = 1.0", f"keep_share = {share:.6f}")
+
+    lab.restart()
+    labctl = Labctl(f"http://{lab.address}/star5")
+    until(lambda: not payloads[0].exists())
+    labctl.answer("delete", id_of(jobs[3]))
+
+    assert lab.wait_for(running).status == iqm.INTERRUPTED
+    assert [path.exists() for path in payloads] == [False, True, True, False]
+    assert room(disk) > 0
+    assert lab.result(jobs[2])
+    (disk.path / "rest").unlink()
+    (disk.path / "ballast").unlink()
+    assert lab.wait_for(lab.submit()).status == iqm.COMPLETED
+    until((lab.state / "labd.spare").exists)
+    labctl.answer("audit", "verify")
+
+
+def id_of(job: iqm.JobV1) -> str:
+    return str(UUID(bytes=job.id.raw))
+
+
+def room(disk: Disk) -> int:
+    return os.statvfs(disk.path).f_bavail
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def fill_to_the_last_byte(path: Path) -> None:
     with contextlib.suppress(OSError), path.open("wb", buffering=0) as rest:
         while True:
             rest.write(bytes(512))
-
-
-def test_a_result_that_finds_no_room_fails_its_job_and_not_the_rack(
-    lab: DiskLab, disk: Disk
-) -> None:
-    first = lab.submit()
-    lab.wait_for(first)
-    (lab.state / "results").rename(lab.state / "results-away")
-    os.symlink("/proc/nowhere", lab.state / "results")
-
-    failed = lab.wait_for(lab.submit(do="measure", blocks=10, then="finish"))
-    (lab.state / "results").unlink()
-    (lab.state / "results-away").rename(lab.state / "results")
-
-    assert failed.status == iqm.FAILED
-    assert lab.wait_for(lab.submit(do="measure", blocks=10)).status == iqm.COMPLETED
 
 
 def test_io_errors_of_the_disk_refuse_and_after_a_new_start_all_is_there(

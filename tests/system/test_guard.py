@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from loud_lab import LoudLab, SafetyWatch, payload
+from loud_lab import LoudLab, payload
 from quick_lab import FINAL
+from safety_watch import SafetyWatch
 
 from labd.wire import iqm_server_pb2 as iqm
 

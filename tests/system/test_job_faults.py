@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -34,9 +35,13 @@ def started(lab: QuickLab, *keys: str) -> QuickLab:
     return lab.start()
 
 
+def machine(lab: QuickLab) -> lab_pb2.Machine:
+    found: lab_pb2.Machine = lab.lab.GetMachine(lab_pb2.MachineRequest(alias="star5"))
+    return found
+
+
 def instruments(lab: QuickLab) -> dict[str, str]:
-    machine = lab.lab.GetMachine(lab_pb2.MachineRequest(alias="star5"))
-    return {one.instrument: one.state for one in machine.instruments}
+    return {one.instrument: one.state for one in machine(lab).instruments}
 
 
 def reasons(lab: QuickLab, job: iqm.JobV1) -> list[str]:
@@ -139,6 +144,18 @@ def test_a_station_may_have_a_job_executed_once_more(lab: QuickLab, do: str) -> 
     assert said[0].startswith("attempt 1 of 2: ")
 
 
+def test_an_instrument_that_becomes_slow_is_seen_as_slow_and_jobs_run(lab: QuickLab) -> None:
+    started(lab)
+
+    first = lab.wait_for(lab.submit(do="slow"))
+    seen = machine(lab).instruments[0]
+    second = lab.wait_for(lab.submit())
+
+    assert (first.status, second.status) == (iqm.COMPLETED, iqm.COMPLETED)
+    assert (seen.instrument, seen.state) == ("awg1", "SLOW")
+    assert seen.what == "it takes 2.0 s to answer; 2 ms are usual"
+
+
 def test_without_the_key_no_job_is_executed_twice(lab: QuickLab) -> None:
     started(lab)
 
@@ -166,6 +183,97 @@ def test_what_is_the_jobs_own_fault_is_not_tried_again(lab: QuickLab) -> None:
 
     assert lab.wait_for(job).status == iqm.FAILED
     assert lab.started() == [str_id(job)]
+
+
+def test_a_job_that_no_rack_begins_is_given_up_too(lab: QuickLab) -> None:
+    started(lab, "job_patience_s = 1.0")
+
+    ignored = lab.wait_for(lab.submit(do="ignore"))
+
+    assert ignored.status == iqm.FAILED
+    assert "its time budget is over" in ignored.error
+    assert lab.wait_for(lab.submit()).status == iqm.COMPLETED
+
+
+def test_a_driver_that_does_not_come_back_is_named_long_before_the_budget_is_over(
+    lab: QuickLab,
+) -> None:
+    lab.surroundings["QUICK_PING_S"] = "0.5"
+    started(lab, "job_patience_s = 1.0")
+
+    hung = lab.wait_for(lab.submit(do="hang"))
+
+    assert hung.status == iqm.FAILED
+    assert "the driver of awg1 has not come back for " in hung.error
+    assert "was AWGControl:RUN" in hung.error
+    assert lab.wait_for(lab.submit()).status == iqm.COMPLETED
+
+
+def away(lab: QuickLab) -> Path:
+    """While that file is there, the rack is not ready again."""
+    return lab.state / "run" / "star5" / "away"
+
+
+@pytest.fixture
+def waiting(lab: QuickLab) -> iqm.JobV1:
+    """A job that waits for its second attempt, which cannot begin."""
+    lab.surroundings["QUICK_PING_S"] = "0.5"
+    lab.edit("stop_grace_s = 5.0", "stop_grace_s = 0.1")
+    started(lab, "retry_once = true")
+    lab.wait_for(lab.submit())
+    away(lab).touch()
+    job = lab.submit(do="fault once")
+    for _ in lab.updates(job):
+        if reasons(lab, job):
+            break
+    return job
+
+
+def test_a_job_is_cancelled_between_its_attempts(lab: QuickLab, waiting: iqm.JobV1) -> None:
+    lab.jobs.CancelJobV1(lookup(waiting))
+    cancelled = lab.wait_for(waiting)
+    away(lab).unlink()
+
+    assert cancelled.status == iqm.CANCELLED
+    assert cancelled.error == (
+        "cancelled between its first and its second attempt (the first: awg1, while playing: it is"
+        " mute)"
+    )
+    assert lab.wait_for(lab.submit()).status == iqm.COMPLETED
+    assert lab.started().count(str_id(waiting)) == 1
+
+
+def test_a_job_between_its_attempts_is_interrupted_when_labd_is_stopped(
+    lab: QuickLab, waiting: iqm.JobV1
+) -> None:
+    assert lab.stop() == 0
+    away(lab).unlink()
+    lab.restart()
+
+    ended = lab.get(waiting)
+
+    assert ended.status == iqm.INTERRUPTED
+    assert "labd was stopped" in ended.error
+    assert lab.wait_for(lab.submit()).status == iqm.COMPLETED
+    assert lab.started().count(str_id(waiting)) == 1
+
+
+def test_a_rack_that_is_at_opening_for_ever_is_replaced(lab: QuickLab) -> None:
+    lab.surroundings |= {"QUICK_PING_S": "0.5", "QUICK_OPENING_S": "1.0"}
+    started(lab)
+    lab.wait_for(lab.submit())
+    first = lab.child("quick_rack")
+    away(lab).touch()
+
+    lab.wait_for(lab.submit(do="fault"))
+    until = time.monotonic() + 30.0
+    while "did not open its instruments in 1 s" not in lab.log():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    away(lab).unlink()
+
+    assert lab.wait_for(lab.submit()).status == iqm.COMPLETED
+    assert lab.child("quick_rack") != first
 
 
 def str_id(job: iqm.JobV1) -> str:

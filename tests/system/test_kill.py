@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
+import statistics
 from pathlib import Path
 
 import pytest
-from kill_storm import INTERRUPTED_WITHIN_S, storm
+from kill_storm import BACK_WITHIN_S, storm
 
 N_KILLS = int(os.environ.get("LABD_KILLS", "50"))
-
-MOST_LATE = 1
-"""Rounds that were safe too late: 2 of 495 in a long storm, which itself forgives none."""
 
 
 @pytest.mark.slow
@@ -21,7 +19,7 @@ def test_no_job_is_lost_none_runs_twice_and_every_output_is_safe_in_time(tmp_pat
 
     assert report.lost == report.doubled == report.unfinished == [], report
     assert report.out_of_order == 0, report
-    assert len(report.unsafe) <= MOST_LATE, report
+    assert report.unsafe == [], "\n".join((str(report), *report.stories))
     assert len(report.acknowledged) > N_KILLS, report
     assert report.states["COMPLETED"] > report.states["INTERRUPTED"], report
-    assert max(report.restart_s) < INTERRUPTED_WITHIN_S, report
+    assert statistics.median(report.restart_s) < BACK_WITHIN_S, report

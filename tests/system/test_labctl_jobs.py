@@ -65,6 +65,17 @@ def test_a_job_is_handed_in_with_tags_priority_and_key(labctl: Labctl, quick: st
     ]
 
 
+def test_a_file_that_cannot_be_written_is_told_of_in_one_line(
+    labctl: Labctl, quick: str, tmp_path: Path
+) -> None:
+    labctl.answer("submit", quick, "--wait")
+    path = tmp_path / "file" / "below a file"
+    path.parent.touch()
+
+    for verb in (("payload", "last", "-o"), ("results", "last", "--raw"), ("backup",)):
+        assert labctl.refused(*verb, str(path)).endswith("Not a directory"), verb
+
+
 def test_the_same_key_with_another_job_is_refused(
     labctl: Labctl, quick: str, tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ def cut(folder: Path, n_cuts: int, synchronous: str) -> tuple[bool, str]:
 
 
 def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    is_good, told = cut(tmp_path, 3, "FULL")
+    is_good, told = cut(tmp_path, 2, "FULL")
 
     assert is_good, told
 

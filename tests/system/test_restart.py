@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -216,44 +214,3 @@ def test_after_a_kill_the_running_job_is_interrupted_soon_and_the_queue_goes_on(
     assert [lab.get(job).status for job in queued] == [iqm.COMPLETED] * 5
     runs = lab.started()
     assert len(runs) == len(set(runs)) == 6
-
-
-def test_storage_that_refuses_is_said_and_survived(tmp_path: Path) -> None:
-    code = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000));"
-        "sys.argv = sys.argv[1:]; import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
-    )
-    lab = QuickLab(tmp_path)
-    here = Path(__file__).parent / "serve_quick.py"
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-c", code, str(here)),
-            *(str(lab.config), str(lab.state), "127.0.0.1:0"),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    lab.address = process.stdout.readline().split()[3].removeprefix("http://").split("/")[0]
-    accepted = []
-    refusal = None
-    for _ in range(400):
-        try:
-            accepted.append(lab.submit(s=0.01, pad="x" * 50_000))
-        except grpc.RpcError as error:
-            refusal = error
-            break
-
-    assert refusal is not None
-    assert refusal.code() is grpc.StatusCode.UNAVAILABLE
-    assert metadata_of(refusal)["error_code"] == "unavailable"
-    assert "labd cannot store anything now" in (refusal.details() or "")
-    assert lab.get(accepted[-1]).IsInitialized()
-    process.kill()
-    process.wait()
-    process.stdout.close()
-    lab.disconnect()
-    with lab:
-        assert lab.wait_for(accepted[-1]).status in (iqm.COMPLETED, iqm.INTERRUPTED)

@@ -1,10 +1,12 @@
 """Boots a real systemd in a container, installs labd in it from its wheel, and runs the proofs.
 
-    python tests/systemd/bench.py [--suite bookworm] [--from REVISION] [--out DIR] [PROOF ...]
+    python tests/systemd/bench.py [--suite SUITE]... [--from REVISION] [--out DIR] [PROOF ...]
 
-What is needed: root, systemd-nspawn, mmdebstrap, overlay mounts, and the packages once from the
-network. Where the machine lacks one of these it says which, and ends with status 0. Base tree,
-packages and wheels are kept in $LABD_BENCH_CACHE (~/.cache/labd-bench) for the next time.
+SUITE is a release of Debian or Ubuntu: bookworm (if none is named), trixie, noble; one after the
+other. What is needed: root, systemd-nspawn, mmdebstrap, overlay mounts, and the packages once from
+the network. What cannot be run for lack of these is skipped, with the reason, and is no failure.
+Base trees, packages and wheels are kept in $LABD_BENCH_CACHE (~/.cache/labd-bench) for the next
+time.
 """
 
 from __future__ import annotations
@@ -29,7 +31,14 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("LABD_BENCH_CACHE", Path.home() / ".cache" / "labd-bench"))
 LIMIT_S = 900.0
 PYTHON_OF = {"bookworm": "3.11", "trixie": "3.13", "noble": "3.12"}
-PACKAGES = "systemd,systemd-sysv,udev,dbus,python3,python3-venv,python3-systemd,procps"
+UBUNTU_KEYS = "usr/share/keyrings/ubuntu-archive-keyring.gpg"
+UBUNTU_MIRROR = "http://archive.ubuntu.com/ubuntu"
+PACKAGES = (
+    "systemd,systemd-sysv,udev,dbus,procps,"
+    "python3,python3-venv,python3-systemd,libstdc++6"  # as install.sh has them
+)
+PACKAGED = ("labd", "drivers", "config", "pyproject.toml", "README.md")
+"""What a wheel is made of."""
 MASKED = (
     *("apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "dpkg-db-backup.timer"),
     *("fstrim.timer", "console-getty.service", "getty.target", "e2scrub_reap.service"),
@@ -61,27 +70,43 @@ class Skipped(Exception):
 def main() -> int:
     """The proofs' exit status; 0 with a reason where they cannot be run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Raw)
-    parser.add_argument("--suite", default="bookworm", choices=sorted(PYTHON_OF))
-    parser.add_argument("--from", dest="old", default="HEAD~1", help="upgrade from this commit")
-    parser.add_argument("--out", type=Path, help="where the logs are kept")
+    parser.add_argument("--suite", action="append", choices=sorted(PYTHON_OF), dest="suites")
+    parser.add_argument("--from", dest="old", help="upgrade from this commit")
+    parser.add_argument("--out", type=Path, help="where the logs are kept, by suite")
     parser.add_argument("proofs", nargs="*", help="only these")
     arguments = parser.parse_args()
-    started = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # in order: nothing stays mounted
-    try:
-        check_machine()
-        base = base_tree(arguments.suite)
-        dist = CACHE / "dist"
-        shutil.rmtree(dist, ignore_errors=True)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix="dist-") as folder:
+        dist = Path(folder)
+        try:
+            check_machine()
+        except Skipped as reason:
+            print(f"test-systemd: skipped: {reason}")
+            return 0
         build_wheel(ROOT, dist / "new")
-        old = build_old_wheel(arguments.old, dist / "old")
-        wheels = wheelhouse(PYTHON_OF[arguments.suite], [dist / "new", *([old] if old else [])])
-        status = boot(base, dist, wheels, arguments.proofs, arguments.out)
-    except Skipped as reason:
-        print(f"test-systemd: skipped: {reason}")
-        return 0
-    print(f"test-systemd: status {status} after {time.monotonic() - started:.0f} s")
-    return status
+        build_old_wheel(arguments.old or revision_before(), dist / "old")
+        return prove_all(arguments.suites or ["bookworm"], dist, arguments.proofs, arguments.out)
+
+
+def prove_all(suites: list[str], dist: Path, proofs: list[str], kept: Path | None) -> int:
+    """The worst of the proofs' exit statuses; at the end a line of each release."""
+    told = dict[str, str]()
+    worst = 0
+    for suite in suites:
+        print(f"test-systemd: {suite}", flush=True)
+        started = time.monotonic()
+        try:
+            base = base_tree(suite)
+            wheels = wheelhouse(PYTHON_OF[suite], sorted(dist.iterdir()))
+            status = boot(base, dist, wheels, proofs, kept / suite if kept else None)
+            told[suite] = f"status {status} after {time.monotonic() - started:.0f} s"
+            worst = max(worst, status)
+        except Skipped as reason:
+            told[suite] = f"skipped: {reason}"
+    for suite, how in told.items():
+        print(f"test-systemd: {suite}: {how}")
+    return worst
 
 
 class _Raw(argparse.RawDescriptionHelpFormatter):
@@ -109,15 +134,13 @@ def check_machine() -> None:
 def base_tree(suite: str) -> Path:
     """A minimal system of that release. Raises Skipped."""
     tree = CACHE / f"base-{suite}"
-    if (tree / ".complete").exists():
+    complete = tree / ".complete"
+    if complete.exists() and complete.read_text() == PACKAGES:
         return tree
     shutil.rmtree(tree, ignore_errors=True)
-    CACHE.mkdir(parents=True, exist_ok=True)
-    listed = Path("/etc/apt/sources.list.d/debian.sources")
-    is_own = suite in listed.read_text() if listed.exists() else False
     command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", suite]
-    command += [str(tree), *([str(listed)] if is_own else [])]
-    if subprocess.run(command, check=False).returncode:
+    if subprocess.run([*command, str(tree), *sources(suite)], check=False).returncode:
+        shutil.rmtree(tree, ignore_errors=True)
         raise Skipped(f"{suite} cannot be had from its mirrors")
     (tree / "etc/machine-id").write_text("")
     for unit in MASKED:
@@ -128,8 +151,35 @@ def base_tree(suite: str) -> Path:
     wants = tree / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir(exist_ok=True)
     (wants / "proofs.service").symlink_to("/etc/systemd/system/proofs.service")
-    (tree / ".complete").touch()
+    complete.write_text(PACKAGES)
     return tree
+
+
+def sources(suite: str) -> list[str]:
+    """Where mmdebstrap has it from: the machine's mirrors, else the usual. Raises Skipped."""
+    if suite == "noble":
+        signed = f"[signed-by={ubuntu_keys()}]"
+        return [
+            f"deb {signed} {UBUNTU_MIRROR} {each} main universe"
+            for each in (suite, "noble-updates")
+        ]
+    listed = Path("/etc/apt/sources.list.d/debian.sources")
+    is_own = listed.exists() and suite in listed.read_text()
+    return [str(listed)] if is_own else []
+
+
+def ubuntu_keys() -> Path:
+    """Ubuntu's archive keys: the machine's, else as Debian 13 has them. Raises Skipped."""
+    own, taken = Path("/") / UBUNTU_KEYS, CACHE / Path(UBUNTU_KEYS).name
+    if own.exists() or taken.exists():
+        return own if own.exists() else taken
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "keys"
+        command = ["mmdebstrap", "--quiet", "--variant=extract", "--include=ubuntu-archive-keyring"]
+        if subprocess.run([*command, "trixie", str(tree)], check=False).returncode:
+            raise Skipped(f"{own} is missing (apt install ubuntu-archive-keyring)")
+        shutil.copy(tree / UBUNTU_KEYS, taken)
+    return taken
 
 
 def build_wheel(source: Path, target: Path) -> None:
@@ -139,19 +189,35 @@ def build_wheel(source: Path, target: Path) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def build_old_wheel(revision: str, target: Path) -> Path | None:
-    """The wheel of an earlier commit, or None where there is none to be had."""
+def revision_before() -> str:
+    """The last commit whose package was another one."""
+    asked = ("git", "-C", str(ROOT))
+    changed = subprocess.run(
+        [*asked, "status", "--porcelain", "--", *PACKAGED], capture_output=True, check=False
+    )
+    if changed.stdout:
+        return "HEAD"
+    last = subprocess.run(
+        [*asked, "log", "-1", "--format=%H", "--", *PACKAGED],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return f"{last.stdout.strip() or 'HEAD'}~1"
+
+
+def build_old_wheel(revision: str, target: Path) -> None:
+    """The wheel of an earlier commit, if there is one to be had."""
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "tree.tar"
         git = ["git", "-C", str(ROOT), "archive", "--output", str(archive), revision]
         if subprocess.run(git, check=False, stderr=subprocess.DEVNULL).returncode:
             print(f"test-systemd: no upgrade: there is no {revision}")
-            return None
+            return
         source = Path(folder) / "source"
         source.mkdir()
         subprocess.run(["tar", "-xf", str(archive), "-C", str(source)], check=True)
         build_wheel(source, target)
-    return target
 
 
 def wheelhouse(python: str, dists: list[Path]) -> Path:
@@ -166,7 +232,7 @@ def wheelhouse(python: str, dists: list[Path]) -> Path:
     house.mkdir(parents=True, exist_ok=True)
     constraints = house / "constraints.txt"
     constraints.write_text(pins)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:"]
+    command = [sys.executable, "-m", "pip", "download", "-qq", "--only-binary", ":all:"]
     command += ["--python-version", python, "--dest", str(house), "-c", str(constraints)]
     if python == ".".join(platform.python_version_tuple()[:2]):
         del command[command.index("--python-version") : command.index("--dest")]

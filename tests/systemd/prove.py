@@ -9,19 +9,45 @@ import json
 import os
 import re
 import signal
-import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from installed import (
+    CONFIG,
+    INSTALL,
+    answers,
+    began,
+    edit,
+    install,
+    journal,
+    labctl,
+    main_pid,
+    override,
+    rack_is,
+    rack_pid,
+    run,
+    shown,
+    state,
+    submit,
+    until,
+    wait_for,
+    watchdog,
+)
 from rack_control import rack_fault, unsafe
 
 HERE = Path(__file__).resolve().parent
-INSTALL = str(HERE.parents[1] / "systemd" / "install.sh")
 PAYLOAD = HERE.parents[1] / "tests" / "data" / "payloads" / "bell.sweep.bin"
-CONFIG = Path("/etc/labd/labd.toml")
+RULES = Path("/etc/udev/rules.d/99-labd.rules")
+UNITS = Path("/etc/systemd/system")
+PLACED = (
+    *(RULES, UNITS / "labd.service", UNITS / "labd-simrack@.service"),
+    *(Path("/etc") / each / "labd.conf" for each in ("sysusers.d", "tmpfiles.d", "modules-load.d")),
+    *(Path("/usr/local/bin") / each for each in ("labd", "labctl", "labd-simrack")),
+)
+UDEVADM_VERIFIES = 254
+"""The first version that can."""
 SHORT, LONG = Path("/tmp/short.bin"), Path("/tmp/long.bin")
 FINAL = {"COMPLETED", "CANCELLED", "FAILED", "INTERRUPTED"}
 BACK_S = 3.0
@@ -40,121 +66,17 @@ open(sys.argv[2], "wb").write(task.SerializeToString())
 """
 
 
-def run(*command: str, status: int | None = 0) -> str:
-    """Its output; status: what it must end with, None for whatever."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if status is not None and done.returncode != status:
-        raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
-    return (done.stdout + done.stderr).strip()
-
-
-def labctl(*arguments: str, status: int | None = 0) -> str:
-    return run("/usr/local/bin/labctl", *arguments, status=status)
-
-
-def shown(name: str, unit: str = "labd.service") -> str:
-    return run("systemctl", "show", "-P", name, unit)
-
-
-def until(what: Callable[[], bool], limit_s: float, sentence: str) -> float:
-    """Wait for it; how long it took."""
-    started = time.monotonic()
-    while not what():
-        took_s = time.monotonic() - started
-        assert took_s < limit_s, f"{sentence}: not within {limit_s} s"
-        time.sleep(0.05)
-    return time.monotonic() - started
-
-
-def main_pid() -> int:
-    return int(shown("MainPID"))
-
-
-def rack_pid() -> int:
-    """The rack process: the child of the daemon whose command line says so."""
-    pid = main_pid()
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        if "labd.rack" in Path(f"/proc/{child}/cmdline").read_text():
-            return int(child)
-    return 0
-
-
-def submit(payload: Path) -> str:
-    return labctl("submit", str(payload))
-
-
-def state(job: str) -> str:
-    return str(json.loads(labctl("show", job, "--json"))["status"]).upper()
-
-
-def began(job: str) -> str:
-    """When it was started."""
-    events = json.loads(labctl("show", job, "--json"))["events"]
-    return next(str(each["at"]) for each in events if each["state"] == "EXECUTING")
-
-
-def wait_for(job: str, *states: str, limit_s: float = 90.0) -> None:
-    until(lambda: state(job) in states, limit_s, f"{job} is {'/'.join(states)}")
-
-
-def rack_is(word: str) -> bool:
-    return f"star5 {word}" in shown("StatusText")
-
-
-def answers() -> bool:
-    """Whether the API answers on the port."""
-    try:
-        with socket.create_connection(("127.0.0.1", 50051), 0.5) as client:
-            client.sendall(b"GET /star5/about HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            return b"iqm_server" in client.recv(65536) + client.recv(65536)
-    except OSError:
-        return False
-
-
-def journal(*matches: str) -> list[dict[str, object]]:
-    text = run("journalctl", "-o", "json", "--no-pager", "-q", *matches)
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def edit(old: str, new: str, file: Path = CONFIG) -> None:
-    text = file.read_text()
-    assert old in text, f"{file} has no {old}"
-    file.write_text(text.replace(old, new, 1))
-
-
-def install(name: str) -> str:
-    (wheel,) = Path(f"/bench/dist/{name}").glob("*.whl")
-    return run("sh", INSTALL, "install", str(wheel), "--find-links", "/bench/wheels")
-
-
-def override(line: str) -> None:
-    """A line of [Service] for the proofs; empty: the unit as it is."""
-    folder = Path("/run/systemd/system/labd.service.d")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "bench.conf").write_text(f"[Service]\n{line}\n" if line else "")
-    run("systemctl", "daemon-reload")
-
-
-def watchdog(limit: str) -> None:
-    """A limit for the proofs; empty: the unit's own."""
-    override(f"WatchdogSec={limit}" if limit else "")
-    run("systemctl", "restart", "labd.service")
-    until(lambda: rack_is("ready"), 60, "the rack is ready")
-
-
 # ---- the proofs
 
 
 def installs() -> None:
     """The package of the commit before, if there is one, with a simulated rack beside it."""
     name = "old" if Path("/bench/dist/old").exists() else "new"
-    (wheel,) = Path(f"/bench/dist/{name}").glob("*.whl")
-    command = ("sh", INSTALL, "install", str(wheel), "--find-links", "/bench/wheels")
-    run(*command, "--no-start")
+    install(name, "--no-start")
     assert shown("ActiveState") == "inactive"
     run("systemctl", "enable", "--now", "labd-simrack@star5.service")
     run("systemctl", "start", "labd.service")
-    until(answers, 30, "the API answers")
+    assert answers(), "systemctl start returned before the port was open"
     python = "/opt/labd/current/bin/python"
     for path, shots in ((SHORT, 1000), (LONG, 3_000_000)):
         run(python, "-c", MAKE_PAYLOAD, str(PAYLOAD), str(path), str(shots))
@@ -183,9 +105,32 @@ def upgrades_with_jobs_in_the_queue() -> None:
 
 
 def installs_again_without_a_change() -> None:
+    """Nor where the configuration has a mistake: that is said, and all goes on."""
     pid = main_pid()
     install("new")
+    edit("keepalive_s = 1.0", "keepalives = 1.0")
+    said = install("new", status=1)
+    edit("keepalives = 1.0", "keepalive_s = 1.0")
+    assert "nothing was stopped or changed" in said, said
     assert main_pid() == pid
+
+
+def has_its_account_directories_rules_and_drivers() -> None:
+    assert {"dialout", "plugdev"} <= set(run("id", "-nG", "labd").split())
+    for path, mode, owner in (
+        ("/etc/labd", "750", "root:labd"),
+        ("/etc/labd/labd.toml", "640", "root:labd"),
+        ("/var/lib/labd", "750", "labd:labd"),
+        ("/run/labd", "755", "labd:labd"),
+        ("/run/labd/labd.sock", "660", "labd:labd"),
+    ):
+        assert run("stat", "-c", "%a %U:%G", path) == f"{mode} {owner}", path
+    assert "usbtmc" in Path("/etc/modules-load.d/labd.conf").read_text().split()
+    assert all(each.exists() for each in PLACED)
+    version = int(run("udevadm", "--version").split()[0])
+    if version >= UDEVADM_VERIFIES:
+        run("udevadm", "verify", str(RULES))
+        note(f"udevadm {version} finds nothing wrong with the rules")
 
 
 def is_ready_when_racks_have_reported() -> None:
@@ -420,7 +365,9 @@ def uninstalls() -> None:
     assert run("systemctl", "is-active", "labd.service", status=None) == "inactive"
     assert Path("/var/lib/labd/labd.db").exists()
     assert CONFIG.exists()
+    assert not any(each.exists() or each.is_symlink() for each in PLACED)
     run("sh", INSTALL, "uninstall", "--purge")
+    assert "labd:" not in Path("/etc/passwd").read_text() + Path("/etc/group").read_text()
     assert not Path("/var/lib/labd").exists()
     assert not CONFIG.exists()
 
@@ -429,6 +376,7 @@ PROOFS = (
     installs,
     upgrades_with_jobs_in_the_queue,
     installs_again_without_a_change,
+    has_its_account_directories_rules_and_drivers,
     is_ready_when_racks_have_reported,
     tells_how_it_stands,
     comes_back_after_kill_9,

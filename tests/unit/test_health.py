@@ -178,11 +178,11 @@ def test_signs_tell_who_is_well_and_who_is_not() -> None:
     book = HealthBook(["awg1", "scope"])
     book.opened(T_NS)
 
-    book.probed((Sign("awg1", 0.002), Sign("scope", 5.0, "scope was switched off and on")), T_NS)
+    book.probed((Sign("awg1", 0.002), Sign("scope", 5.0, "it was switched off and on")), T_NS)
 
     awg1, scope = book.conditions
     assert (awg1.health, awg1.answer_s) == (Health.OK, 0.002)
-    assert (scope.health, scope.what) == (Health.FAULTED, "scope was switched off and on")
+    assert (scope.health, scope.what) == (Health.FAULTED, "scope: it was switched off and on")
 
 
 def test_other_instruments_keep_nothing_and_those_that_stay_keep_their_history() -> None:

@@ -45,7 +45,7 @@ EVERY_MESSAGE: tuple[Message, ...] = (
     Faulted("awg1", "awg1, while playing: -222"),
     Faulted("awg1", "no connection", is_absent=True),
     Probed(()),
-    Probed((Sign("awg1", 0.0025), Sign("lo", 5, "lo was switched off and on"))),
+    Probed((Sign("awg1", 0.0025), Sign("lo", 5, "it was switched off and on"))),
     Budgeted("j1", 12.5, 3.0),
     Failed("j2", "awg1, while playing: -222", "awg1"),
     Unavailable("awg1 does not answer at TCPIP::ä::INSTR"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import click
@@ -21,7 +22,7 @@ from labd.cli.labctl import (
     store,
 )
 from labd.cli.labctl.options import complete_alias
-from labd.cli.labctl.target import DEFAULT_URL, Target, default_token_file
+from labd.cli.labctl.target import DEFAULT_URL, Refused, Target, default_token_file
 
 _SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Jobs": (
@@ -42,6 +43,16 @@ _SECTIONS: dict[str, tuple[click.Command, ...]] = {
 
 class _Sections(click.Group):
     """Verbs in the order in which they are looked for."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """A file that cannot be read or written is told of in one line."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.errno in (None, errno.EPIPE):  # nobody reads any more: click ends quietly
+                raise
+            where = "" if error.filename is None else f"{error.filename}: "
+            raise Refused(f"{where}{error.strerror}") from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One list per section."""

@@ -13,7 +13,7 @@ from labd.core.errors import Problem
 from labd.core.program import RigProgram
 from labd.core.rig import Rig, RigLimits
 from labd.core.wiring import Wiring
-from labd_drivers.rigs.scpi.limits import problems_of
+from labd_drivers.rigs.scpi.limits import LONGEST_WAIT_S, problems_of
 
 __all__ = ["LIMITS", "check", "open_rig"]
 
@@ -25,6 +25,7 @@ LIMITS = RigLimits(
     ),
     max_segment_s=1.0,
     max_shots=10_000_000,
+    longest_wait_s=LONGEST_WAIT_S,
 )
 
 

@@ -12,6 +12,7 @@ from qcodes.instrument_drivers.tektronix import TektronixAWG5208
 
 from labd.core.errors import ExecutionFailed
 from labd.core.rig import LoadReport
+from labd_drivers.rigs.scpi.limits import LONGEST_WAIT_S
 from labd_drivers.rigs.scpi.link import Link
 from labd_drivers.rigs.scpi.memory import AwgMemory, Blocks
 from labd_drivers.rigs.scpi.plan import AwgPlan, Waveform
@@ -20,8 +21,10 @@ MARKER_HIGH_V: Final = 1.0
 """Markers swing from 0 to this."""
 TRIGGER_LEVEL_V: Final = 0.5
 """Where trigger input A sees a marker's edge."""
-START_TIMEOUT_S: Final = 20.0
+START_TIMEOUT_S: Final = LONGEST_WAIT_S
 """How long an AWG may take from RUN until it waits for its trigger."""
+START_LOOK_S: Final = 1.0
+"""Meanwhile its error queue is read so often: one that has refused to run never will."""
 SET_UP_EXTRA_S: Final = 10.0
 """How much longer than usual an AWG may take to be emptied and set up."""
 UPLOAD_BYTES_PER_S: Final = 2e6
@@ -113,11 +116,16 @@ class Awg:
 
     def await_state(self, wanted: RunState) -> None:
         """Return once the AWG is in that state."""
-        deadline = time.monotonic() + START_TIMEOUT_S
+        now = time.monotonic()
+        deadline, look = now + START_TIMEOUT_S, now + START_LOOK_S
         with self.link.doing("starting it"):
             while (state := self._driver.run_state()) != wanted.value:
-                if time.monotonic() > deadline:
+                now = time.monotonic()
+                if now > deadline:
                     raise TimeoutError(f"it is {state!r} after {START_TIMEOUT_S} s")
+                if now > look:
+                    look = now + START_LOOK_S
+                    self.link.demand_well("starting it")
                 time.sleep(_POLL_S)
 
     def stop(self) -> None:

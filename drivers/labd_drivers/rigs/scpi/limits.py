@@ -11,6 +11,8 @@ from labd.core.program import RigProgram
 from labd.core.wiring import Wiring
 from labd_drivers.rigs.scpi.plan import MAX_STEPS, MIN_RECORD_SAMPLES, Plan, make_plan
 
+LONGEST_WAIT_S = 20.0
+"""For an instrument that answers and is not done: to start, to take its next record."""
 MAX_WAVEFORM_SAMPLES = 1 << 26
 """Samples of distinct waveforms that one program may need on one AWG (256 MiB as float32)."""
 

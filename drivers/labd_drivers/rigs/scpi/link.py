@@ -15,23 +15,29 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import groupby
 from struct import error as StructError  # noqa: N812
-from typing import Final, cast
+from traceback import clear_frames
+from typing import Final
 
 from pyvisa.constants import ResourceAttribute
 from pyvisa.errors import Error as PyVisaError
+from pyvisa.resources import MessageBasedResource
 from pyvisa_py.protocols.rpc import RPCError
 from qcodes.instrument import VisaInstrument
 from qcodes.instrument_drivers.tektronix import TektronixDPOModeError
 from qcodes.instrument_drivers.yokogawa import YokogawaGS200Exception
 
-from labd.core.errors import InstrumentFault, JobFailure, sentence_of
+from labd.core.errors import InstrumentFault, JobFailure, OutOfMemory, brief, sentence_of
 from labd.core.log_fields import about
 from labd.core.rig import RunInterrupted
+from labd_drivers.rigs.scpi.line import AnswerTooLong, Line
 
 _log = logging.getLogger(__name__)
 
 TROUBLE: Final = (
+    AnswerTooLong,
     TektronixDPOModeError,
     YokogawaGS200Exception,
     PyVisaError,
@@ -50,8 +56,12 @@ TimeoutError is an OSError, UnicodeDecodeError a ValueError, a QCoDeS mapping's 
 LookupError.
 """
 
+ANYTHING: Final = (Exception, SystemExit, KeyboardInterrupt)
+"""What drivers raise. Whoever has a signal end the process raises something else."""
 MAX_ERRORS: Final = 40
 """An error queue longer than this is not read to its end."""
+MAX_TOLD: Final = 8
+"""So many of them are told."""
 MAX_MESSAGE_BYTES: Final = 16_384
 """Commands are sent together up to this size."""
 RECOVERY_TIMEOUT_S: Final = 1.0
@@ -59,36 +69,58 @@ RECOVERY_TIMEOUT_S: Final = 1.0
 
 _POWER_ON, _ERRORS = 0x80, 0x3C
 
-ErrorReader = Callable[[VisaInstrument], tuple[str, ...]]
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What an instrument has noted of itself. errors: of its queue, oldest first."""
+
+    is_restarted: bool
+    errors: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """What is wrong, as a sentence; empty where nothing is."""
+        if self.is_restarted:
+            return "it was switched off and on"
+        told = [_counted(brief(error), len([*some])) for error, some in groupby(self.errors)]
+        n_more = len(told) - MAX_TOLD
+        more = (f"and {n_more} more",) if n_more > 0 else ()
+        return "; ".join((*told[:MAX_TOLD], *more))
 
 
-def scpi_errors(driver: VisaInstrument) -> tuple[str, ...]:
-    """Everything in the error queue of a SCPI instrument, oldest first; the queue is then empty."""
+def _counted(error: str, n_times: int) -> str:
+    return error if n_times == 1 else f"{error} ({n_times} times)"
+
+
+StatusReader = Callable[[VisaInstrument], Status]
+
+
+def scpi_status(driver: VisaInstrument) -> Status:
+    """Of a SCPI instrument; its event register and its error queue are empty then."""
+    events, _, error = driver.ask("*ESR?;:SYSTem:ERRor?").strip().partition(";")
     errors: list[str] = []
-    for _ in range(MAX_ERRORS):
-        answer = driver.ask("SYSTem:ERRor?").strip()
-        if int(answer.partition(",")[0]) == 0:
-            break
-        errors.append(answer)
-    return tuple(errors)
+    while int(error.partition(",")[0]) and len(errors) < MAX_ERRORS:
+        errors.append(error)
+        error = driver.ask("SYSTem:ERRor?").strip()
+    return Status(bool(int(events) & _POWER_ON), tuple(errors))
 
 
-def tektronix_scope_errors(driver: VisaInstrument) -> tuple[str, ...]:
-    """The events of a Tektronix scope: their texts can be read after `*ESR?` has been."""
-    if not int(driver.ask("*ESR?")) & _ERRORS:
-        return ()
-    return (driver.ask("ALLEv?").strip(),)
+def tektronix_scope_status(driver: VisaInstrument) -> Status:
+    """Of a Tektronix scope: the texts of its events can be read after `*ESR?` has been."""
+    events = int(driver.ask("*ESR?"))
+    errors = (driver.ask("ALLEv?").strip(),) if events & _ERRORS else ()
+    return Status(bool(events & _POWER_ON), errors)
 
 
 class Link:
     """One instrument. Everything that is said to it goes through here, one thread at a time."""
 
     def __init__(
-        self, name: str, driver: VisaInstrument, errors_of: ErrorReader = scpi_errors
+        self, name: str, driver: VisaInstrument, status_of: StatusReader = scpi_status
     ) -> None:
         self.name = name
         self.driver = driver
-        self._errors_of = errors_of
+        self._line = Line.of(driver.visa_handle)
+        self._status_of = status_of
         self._lock = threading.RLock()
         self._usual_s = driver.visa_handle.timeout / 1000.0
         self._patience_s = self._usual_s
@@ -105,9 +137,12 @@ class Link:
                 raise InstrumentFault(self.name, what, "it no longer answers")
             try:
                 yield
-            except (JobFailure, RunInterrupted, MemoryError):
+            except (JobFailure, RunInterrupted, OutOfMemory):
                 raise
-            except Exception as error:  # drivers raise anything; it is their instrument's fault
+            except MemoryError as error:
+                clear_frames(error.__traceback__)  # they hold what has filled the memory
+                raise OutOfMemory(self.name, what) from None
+            except ANYTHING as error:  # it is their instrument's fault
                 raise self._fault(what, error) from error
 
     def settle(self, what: str, extra_s: float = 0.0) -> None:
@@ -117,9 +152,15 @@ class Link:
         """
         with self.doing(what), self.patience(extra_s):
             self.driver.ask("*OPC?")
-            errors = self._errors_of(self.driver)
-        if errors:
-            raise InstrumentFault(self.name, what, f"it refused: {'; '.join(errors)}")
+        self.demand_well(what)
+
+    def demand_well(self, what: str) -> None:
+        """Raise InstrumentFault if it has refused something, or was switched off and on."""
+        with self.doing(what):
+            status = self._status_of(self.driver)
+        if status.is_restarted or status.errors:
+            refused = "" if status.is_restarted else "it refused: "
+            raise InstrumentFault(self.name, what, f"{refused}{status}")
 
     def clear(self) -> None:
         """Empty the error queue and the event register, and forget what is in them."""
@@ -127,8 +168,7 @@ class Link:
         self.hurry(self._usual_s)
         with self.doing("clearing its status"):
             self.driver.write("*CLS")
-            self._errors_of(self.driver)
-            self.driver.ask("*ESR?")
+            self._status_of(self.driver)
 
     def hurry(self, timeout_s: float) -> None:
         """From now on wait no longer than this for an answer, until `clear`."""
@@ -137,14 +177,15 @@ class Link:
             self.driver.visa_handle.timeout = timeout_s * 1000.0
 
     def trouble(self) -> str:
-        """A sentence if the instrument is silent or was switched off and on; else nothing."""
+        """A sentence if it is silent, has an error, or was switched off and on; else nothing."""
         self._is_silent = False
         try:
             with self.doing("asking for its status"):
-                has_restarted = int(self.driver.ask("*ESR?")) & _POWER_ON
+                status = self._status_of(self.driver)
         except InstrumentFault as fault:
-            return str(fault)
-        return f"{self.name} was switched off and on" if has_restarted else ""
+            return fault.what
+        queue = "its error queue says " if status.errors and not status.is_restarted else ""
+        return f"{queue}{status}"
 
     def send(self, what: str, commands: Iterable[str]) -> None:
         """Send many commands in few messages. Each must be absolute; refusals show in `settle`."""
@@ -165,23 +206,28 @@ class Link:
         with self.doing(what):
             self.driver.visa_handle.write_raw(b"".join((head, payload, b"\n")))
 
-    def query_block(self, what: str, command: str, extra_s: float = 0.0) -> bytes:
-        """The data of the definite block that answers a query. extra_s: as for `settle`."""
+    def query_block(self, what: str, command: str, n_bytes: int, extra_s: float = 0.0) -> bytes:
+        """The data of the definite block that answers a query: as much as it may be at most.
+
+        extra_s: as for `settle`.
+        """
         handle = self.driver.visa_handle
-        with self.doing(what), self.patience(extra_s):
-            if handle.resource_class != "SOCKET":
-                values = handle.query_binary_values(command, datatype="s", container=bytes)
-                return cast("bytes", values)
+        with self.doing(what), self.patience(extra_s), self._line.expecting(n_bytes):
             handle.write(command)
+            if handle.resource_class != "SOCKET":
+                return _read_block(handle)
             # A raw socket is read up to the next newline, of which binary data are full.
             handle.set_visa_attribute(ResourceAttribute.termchar_enabled, False)
             try:
                 head = handle.read_bytes(2)
                 if not head.startswith(b"#"):
                     raise ValueError(f"{head!r} does not begin a block")
-                n_bytes = int(handle.read_bytes(int(head[1:])))
-                block = handle.read_bytes(n_bytes, chunk_size=n_bytes)
-                handle.read_bytes(1)
+                n_sent = int(handle.read_bytes(int(head[1:])))
+                if n_sent > n_bytes:
+                    raise ValueError(f"a block of {n_sent} bytes begins, {n_bytes} were expected")
+                block = handle.read_bytes(n_sent, chunk_size=n_sent)
+                if handle.read_bytes(1) != b"\n":
+                    raise AnswerTooLong.to(command, n_sent)
             finally:
                 handle.set_visa_attribute(ResourceAttribute.termchar_enabled, True)
             return block
@@ -191,19 +237,30 @@ class Link:
         sentence = sentence_of(error)
         if not isinstance(error, TROUBLE):
             sentence = f"its driver raised {type(error).__name__}: {sentence}"
+        if isinstance(error, AnswerTooLong):
+            self._hang_up()
+            return InstrumentFault(self.name, what, sentence)
         try:
             with self._deadline(min(RECOVERY_TIMEOUT_S, self._patience_s)):
                 self._demand_open()
                 self.driver.device_clear()
-                errors = self._errors_of(self.driver)
-        except Exception as worse:
+                status = self._status_of(self.driver)
+        except ANYTHING as worse:
             fields = about(instrument=self.name)
             _log.info("%s does not recover: %s", self.name, sentence_of(worse), extra=fields)
             self._is_silent = True
             return InstrumentFault(self.name, what, f"{sentence} (and it no longer answers)")
-        if errors:
-            sentence += f"; its error queue says {'; '.join(errors)}"
+        if status.is_restarted:
+            sentence += f"; {status}"
+        elif status.errors:
+            sentence += f"; its error queue says {status}"
         return InstrumentFault(self.name, what, sentence)
+
+    def _hang_up(self) -> None:
+        """Close the line: whoever would listen on would listen for ever."""
+        self._is_silent = True
+        with suppress(*TROUBLE):
+            self.driver.visa_handle.close()
 
     def _demand_open(self) -> None:
         """Raise OSError if a raw socket was closed by its peer: a device clear would hang."""
@@ -229,6 +286,25 @@ class Link:
             yield
         finally:
             self.driver.visa_handle.timeout = before
+
+
+def _read_block(handle: MessageBasedResource) -> bytes:
+    """The data of a definite block, where messages have an end. Raises ValueError.
+
+    VISA's own would read on for ever where a head announces more than comes.
+    """
+    answer = bytearray(handle.read_raw())
+    if not answer.startswith(b"#"):
+        raise ValueError(f"{bytes(answer[:2])!r} does not begin a block")
+    start = 2 + int(answer[1:2])
+    end = start + int(answer[2:start])
+    while len(answer) < end:
+        piece = handle.read_raw()
+        if not piece:
+            n_bytes = end - start
+            raise ValueError(f"a block of {n_bytes} bytes begins, and ends after {len(answer)}")
+        answer += piece
+    return bytes(answer[start:end])
 
 
 class Crew:

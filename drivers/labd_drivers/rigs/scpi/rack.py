@@ -16,7 +16,7 @@ from qcodes.instrument_drivers.yokogawa import YokogawaGS200
 from labd.core.errors import InstrumentFault
 from labd.core.wiring import Wiring
 from labd_drivers.rigs.scpi.awg import Awg, OutputSetting
-from labd_drivers.rigs.scpi.link import Link, scpi_errors, tektronix_scope_errors
+from labd_drivers.rigs.scpi.link import Link, tektronix_scope_status
 from labd_drivers.rigs.scpi.scope import Digitizer
 from labd_drivers.rigs.scpi.sources import Bias, Carrier, Source
 
@@ -70,7 +70,7 @@ def assemble(station: Station, wiring: Wiring) -> Rack:
                 f"it cannot serve {channel} and another channel",
             )
         driver = _find(station, readout.digitizer, TektronixDPO7000xx)
-        links[readout.digitizer] = Link(readout.digitizer, driver, tektronix_scope_errors)
+        links[readout.digitizer] = Link(readout.digitizer, driver, tektronix_scope_status)
         digitizers[channel] = Digitizer(links[readout.digitizer], driver, readout)
     sources = {
         name: _source(station, name, wiring, links) for name in sorted(_set_by_parameters(wiring))
@@ -137,7 +137,9 @@ def _set_by_parameters(wiring: Wiring) -> set[str]:
 
 def _source(station: Station, name: str, wiring: Wiring, links: dict[str, Link]) -> Source:
     driver = _find(station, name, VisaInstrument)
-    link = links.setdefault(name, Link(name, driver, scpi_errors))
+    if name not in links:
+        links[name] = Link(name, driver)
+    link = links[name]
     match driver:
         case RohdeSchwarzSGS100A():
             return Carrier(link, driver)

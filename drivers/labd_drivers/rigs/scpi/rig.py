@@ -25,6 +25,7 @@ from labd.core.program import Records, RigProgram
 from labd.core.rig import LoadReport, RunInterrupted, SettingValue
 from labd.core.wiring import Wiring
 from labd_drivers.rigs.scpi.awg import Awg, RunState
+from labd_drivers.rigs.scpi.limits import LONGEST_WAIT_S
 from labd_drivers.rigs.scpi.link import TROUBLE, Crew, Link
 from labd_drivers.rigs.scpi.plan import make_plan
 from labd_drivers.rigs.scpi.rack import Work, assemble
@@ -32,7 +33,7 @@ from labd_drivers.rigs.scpi.scope import Digitizer
 
 _log = logging.getLogger(__name__)
 
-STALL_TIMEOUT_S: Final = 20.0
+STALL_TIMEOUT_S: Final = LONGEST_WAIT_S
 """How long a digitizer may take for its next record, beyond the length of one repetition."""
 MAX_SILENT_SHOTS: Final = 1_000_000
 """Most shots of one run of a program that is not recorded."""
@@ -67,7 +68,7 @@ class ScpiRig:
         self._make_ready()
 
     def probe(self) -> tuple[Sign, ...]:
-        """Which instruments are silent, or were switched off and on, since they were set up."""
+        """Which instruments are silent, have errors, or were off and on since they were set up."""
         signs: dict[str, Sign] = {}
 
         def ask(link: Link) -> None:

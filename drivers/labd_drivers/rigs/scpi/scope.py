@@ -206,7 +206,7 @@ class Digitizer:
         doing = f"reading the records of input {number}"
         with self.link.doing(doing):
             self._driver.data.source(f"CH{number}")
-            block = self.link.query_block(doing, "CURVe?", n_samples / READ_BYTES_PER_S)
+            block = self.link.query_block(doing, "CURVe?", n_samples, n_samples / READ_BYTES_PER_S)
             codes = np.frombuffer(block, dtype=np.int8)
             if codes.size != n_samples:
                 raise ValueError(f"{codes.size} samples came, {n_samples} were expected")
