@@ -77,7 +77,7 @@ class Worker:
             if not self._inbox.is_closing:
                 self._inbox.release()
                 opened = None
-                _give_back_memory()
+                give_back_memory()
         self._inbox.send(Stopped())
 
     def _open(self) -> _Opened | None:
@@ -147,7 +147,7 @@ class Worker:
         return not troubles
 
 
-def _give_back_memory() -> None:
+def give_back_memory() -> None:
     """That of closed drivers, which would stay for hundreds of jobs, and some of it for ever.
 
     They refer to themselves; what their finalizers held on to is garbage only after a collection.

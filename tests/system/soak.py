@@ -48,7 +48,7 @@ from labd.core.estimate import MAX_KINDS
 N_JOBS = 20_000
 ROUND = 200
 REFUSED_EVERY = 5
-ARENAS_OF_DRIVERS = 2.0
+ARENAS_OF_DRIVERS = 4.0
 """All drivers of a rack are 15 MiB, which are given back and taken anew with every opening."""
 KEEP_S = 4.0
 SHARE_BYTES = 1_000_000
@@ -121,7 +121,7 @@ def soak_openings(folder: Path, n_openings: int) -> Leg:
         client.run(ROUND // 10)
         for _ in range(n_openings):
             client.be_refused()
-            client.run(1)
+            client.run_one()
             sample()
     return leg
 

@@ -59,6 +59,10 @@ class StarClient:
                 self._expect(self._submit(), JobState.COMPLETED)
                 self._tally.latencies_s.append(time.monotonic() - began)
 
+    def run_one(self) -> None:
+        """One that completes."""
+        self._expect(self._submit(), JobState.COMPLETED)
+
     def _submit(self, program: bytes = b"") -> Job:
         number = self._tally.n_jobs
         job = self._lab.client.submit(program or self._programs[number % N_PROGRAMS])
@@ -68,7 +72,7 @@ class StarClient:
     def be_refused(self) -> None:
         """An instrument refuses a job; afterwards the rack is opened again."""
         self._lab.faults.inject("awg1", "refuse", header=REFUSED)
-        self._expect(self._submit(self._lab.program()), JobState.FAILED, "awg1")
+        self._expect(self._submit(), JobState.FAILED, "awg1")
         self._lab.heal()
 
     def _cancelled(self) -> None:
