@@ -290,7 +290,13 @@ def _run_container(tree: Path, out: Path, dist: Path, wheels: Path) -> int:
     command += ["/lib/systemd/systemd", "systemd.show_status=no"]
     with (out / "console.log").open("w") as console:
         container = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=subprocess.STDOUT,
+            # As these releases have it: on a hybrid one systemd 257 sometimes does not find the
+            # control group of a unit that has died, and then starts no ExecStopPost=.
+            env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
         )
     try:
         _follow(container, log)
