@@ -40,7 +40,7 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
 def hurry(rig: Rig) -> None:
     """Let all instruments of a rig give up waiting soon."""
     for link in rig._rack.links.values():  # type: ignore[attr-defined]
-        link.hurry(0.3)
+        link.hurry(0.5)
 
 
 def work(rig: Rig) -> np.ndarray:

@@ -99,6 +99,10 @@ class FaultLab(QuickLab):
         assert f"timeout: {ANSWER_S}" in text
         station.write_text(text)
 
+    def log(self) -> str:
+        """With whatever drivers have printed."""
+        return (self.folder / "labd.log").read_text(errors="replace")
+
     def do(self, deed: str, instrument: str, header: str) -> None:
         """Have a driver misbehave when it sends that."""
         part = self.wish.with_suffix(".part")

@@ -5,6 +5,7 @@ Alone: ``python tests/system/soak.py [JOBS] [LEG ...]`` (20,000 jobs, all legs b
     many         13 in 20 of the jobs, on a quick rack; nothing is removed
     age, share   3 in 20 each, on a quick rack; retention by age, by share of the disk
     instruments  1 in 20, on the simulated rack with the drivers that labd is shipped with
+    openings     of that rack, 1 for 100 jobs, each after a fault
 
 Prints a table and a verdict for each leg; exit status 1 if memory, descriptors, threads, files or
 latency are not flat, if a job was lost or run twice, or if a result is another than it should be.
@@ -19,8 +20,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
@@ -39,11 +40,16 @@ from growth import (
     take_sample,
 )
 from quick_lab import QuickLab
-from soak_instruments import StarClient, StarLab
+from soak_instruments import N_PROGRAMS, StarClient, StarLab
 from soak_jobs import SoakClients, Tally
+
+from labd.core.estimate import MAX_KINDS
 
 N_JOBS = 20_000
 ROUND = 200
+REFUSED_EVERY = 5
+ARENAS_OF_DRIVERS = 4.0
+"""All drivers of a rack are 15 MiB, which are given back and taken anew with every opening."""
 KEEP_S = 4.0
 SHARE_BYTES = 1_000_000
 KEEPER_PAUSE_S = 5.0
@@ -65,19 +71,25 @@ class Leg:
     tally: Tally = field(default_factory=Tally)
     problems: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    arenas: float = 1.0
 
 
 def soak_quickly(
     name: str, folder: Path, n_jobs: int, storage: Mapping[str, float], n_round: int = ROUND
 ) -> Leg:
-    """So many jobs on a quick rack, with these keys of [storage]."""
+    """So many jobs on a quick rack, with these keys of [storage].
+
+    In a long leg no two programs are the same: of how long each takes labd remembers the last 4096,
+    which takes 8 MiB, and has them before the second half begins. In a short one they come again.
+    """
     leg, lab = Leg(name), QuickLab(folder)
     for key, value in storage.items():
         default = {"keep_days": "0.0", "keep_share": "1.0"}[key]
         lab.edit(f"{key} = {default}", f"{key} = {value:.12f}")
     with lab:
         pids = pids_of(lab, "quick_rack")
-        with SoakClients(lab.address, lab.qc_id, leg.tally) as clients:
+        n_programs = n_jobs if n_jobs > 2 * MAX_KINDS else N_PROGRAMS
+        with SoakClients(lab.address, lab.qc_id, leg.tally, n_programs) as clients:
             for start in range(0, n_jobs, n_round):
                 clients.run(range(start, min(start + n_round, n_jobs)))
                 _sample(leg, pids, lab.state)
@@ -92,18 +104,40 @@ def soak_quickly(
 
 
 def soak_instruments(folder: Path, n_jobs: int, n_round: int) -> Leg:
-    """So many jobs on simulated instruments."""
-    leg = Leg("instruments")
+    """So many jobs on simulated instruments; now and then in the first half one of them refuses."""
+    with _on_instruments("instruments", folder) as (leg, client, sample):
+        for start in range(0, n_jobs, n_round):
+            if start % (REFUSED_EVERY * n_round) == 0 and start < n_jobs // 2:
+                client.be_refused()
+            client.run(min(n_round, n_jobs - start))
+            sample()
+    return leg
+
+
+def soak_openings(folder: Path, n_openings: int) -> Leg:
+    """The rack is closed and opened so many times, because an instrument refuses a job."""
+    with _on_instruments("openings", folder) as (leg, client, sample):
+        leg.arenas = ARENAS_OF_DRIVERS
+        client.run(ROUND // 10)
+        for _ in range(n_openings):
+            client.be_refused()
+            client.run_one()
+            sample()
+    return leg
+
+
+@contextmanager
+def _on_instruments(
+    name: str, folder: Path
+) -> Iterator[tuple[Leg, StarClient, Callable[[], None]]]:
+    """What happens meanwhile happens on simulated instruments; call the last one for a sample."""
+    leg = Leg(name)
     with StarLab(folder) as lab:
         lab.wait_until_ready(60.0)
         pids = pids_of(lab, "labd.rack") | {"instruments": lab.instruments_pid}
-        client = StarClient(lab, leg.tally)
-        for start in range(0, n_jobs, n_round):
-            client.run(min(n_round, n_jobs - start))
-            _sample(leg, pids, lab.state)
+        yield leg, StarClient(lab, leg.tally), lambda: _sample(leg, pids, lab.state)
         _wait_until_hashed(lab)
     _check_store(lab, leg)
-    return leg
 
 
 def pids_of(lab: QuickLab, rack: str) -> dict[str, int]:
@@ -235,11 +269,16 @@ def _instruments(folder: Path, n_jobs: int) -> Leg:
     return soak_instruments(folder, n_jobs // 20, ROUND // 10)
 
 
+def _openings(folder: Path, n_jobs: int) -> Leg:
+    return soak_openings(folder, n_jobs // 100)
+
+
 LEGS: Mapping[str, Callable[[Path, int], Leg]] = {
     "many": _many,
     "age": _age,
     "share": _share,
     "instruments": _instruments,
+    "openings": _openings,
 }
 
 
@@ -249,7 +288,7 @@ def main(arguments: Sequence[str]) -> int:
     for name in arguments[1:] or LEGS:
         with tempfile.TemporaryDirectory(prefix="labd-soak-") as folder:
             leg = LEGS[name](Path(folder), n_jobs)
-        judge(leg, Bounds(OURS))
+        judge(leg, Bounds(OURS, leg.arenas))
         print(f"\n== {name}: {leg.tally.n_jobs} jobs, {dict(leg.tally.states)}")
         print(table_of(leg.samples))
         print("\n".join(leg.told))

@@ -1,8 +1,8 @@
 """A soak's jobs on simulated instruments, through the drivers that labd is shipped with.
 
-No two jobs have the same samples, so that each one uploads; every job's values are those of the
-chip. Some are cancelled while they play, and of some an instrument refuses a command, after which
-the whole rack is opened again.
+Every job's values are those of the chip. There are N_PROGRAMS different ones, more than the
+instruments keep ready, some are cancelled while they play, and of some an instrument refuses a
+command, after which the whole rack is opened again and everything is sent again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from soak_jobs import Tally
 
 from labd.client import Job, JobState
 
-CANCEL_EVERY, REFUSE_EVERY, BATCH_EVERY = 20, 100, 10
+N_PROGRAMS = 40
+CANCEL_EVERY, BATCH_EVERY = 20, 10
 BATCH = 5
 LONG_SHOTS = 200_000
 JOB_LIMIT_S = 120.0
@@ -40,15 +41,15 @@ class StarClient:
     def __init__(self, lab: StarLab, tally: Tally) -> None:
         self._lab = lab
         self._tally = tally
+        self._programs = [lab.program() for _ in range(N_PROGRAMS)]
+        self._long = lab.program(LONG_SHOTS)
 
     def run(self, n_jobs: int) -> None:
         """So many jobs more."""
         until = self._tally.n_jobs + n_jobs
         while self._tally.n_jobs < until:
             number = self._tally.n_jobs
-            if number % REFUSE_EVERY == 56:
-                self._refused()
-            elif number % CANCEL_EVERY == 17:
+            if number % CANCEL_EVERY == 17:
                 self._cancelled()
             elif number % BATCH_EVERY == 0:
                 for job in [self._submit() for _ in range(min(BATCH, until - number))]:
@@ -58,20 +59,25 @@ class StarClient:
                 self._expect(self._submit(), JobState.COMPLETED)
                 self._tally.latencies_s.append(time.monotonic() - began)
 
-    def _submit(self, n_shots: int = 100) -> Job:
-        job = self._lab.client.submit(self._lab.program(n_shots))
+    def run_one(self) -> None:
+        """One that completes."""
+        self._expect(self._submit(), JobState.COMPLETED)
+
+    def _submit(self, program: bytes = b"") -> Job:
+        number = self._tally.n_jobs
+        job = self._lab.client.submit(program or self._programs[number % N_PROGRAMS])
         self._tally.acknowledged.append(UUID(str(job.id)))
         return job
 
-    def _refused(self) -> None:
-        """An instrument refuses once; afterwards the rack is opened again."""
+    def be_refused(self) -> None:
+        """An instrument refuses a job; afterwards the rack is opened again."""
         self._lab.faults.inject("awg1", "refuse", header=REFUSED)
         self._expect(self._submit(), JobState.FAILED, "awg1")
         self._lab.heal()
 
     def _cancelled(self) -> None:
         """While it plays."""
-        job = self._submit(LONG_SHOTS)
+        job = self._submit(self._long)
         for progress in self._lab.client.progress(job.id):
             if progress.shots_done:
                 break

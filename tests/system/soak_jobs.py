@@ -62,8 +62,10 @@ def kind_of(number: int) -> str:
 class SoakClients:
     """Clients with a connection each, as long as the soak lasts."""
 
-    def __init__(self, address: str, qc_id: iqm.Uuid, tally: Tally) -> None:
+    def __init__(self, address: str, qc_id: iqm.Uuid, tally: Tally, n_programs: int) -> None:
+        """n_programs: so many different payloads of each kind."""
         self._qc_id = qc_id
+        self._n_programs = n_programs
         self._tally = tally
         self._noting = threading.Lock()
         self._channels = [
@@ -105,7 +107,7 @@ class SoakClients:
         request = iqm.SubmitJobRequestV1(
             qc_id=self._qc_id,
             type=iqm.CIRCUIT if kind == "circuits" else iqm.PULSE,
-            payload=_payload_of(kind, number),
+            payload=_payload_of(kind, number % self._n_programs),
         )
         job: iqm.JobV1 = jobs.SubmitJobV1(request, timeout=CALL_LIMIT_S)
         with self._noting:
