@@ -89,6 +89,7 @@ class Supervisor:
         self._verdict = ""
         self._is_hanging = False
         self._granted_s: float | None = None
+        self._unsafe: tuple[Unsafe, ...] = ()
         self._n_vain_openings = 0
         self._has_served = False
         self._is_outdated = False
@@ -350,9 +351,11 @@ class Supervisor:
         """Have the guard do it, while no rack has the instruments; what is not safe."""
         unsafe = await self._guard.make_safe()
         for each in unsafe:
-            what = "rack %s: not known to be safe: %s"
-            fields = about(qc=self._command.name, instrument=each.instrument)
-            _log.error(what, self._command.name, each, extra=fields)
+            if each not in self._unsafe:  # a rack that is off is tried for days
+                what = "rack %s: not known to be safe: %s"
+                fields = about(qc=self._command.name, instrument=each.instrument)
+                _log.error(what, self._command.name, each, extra=fields)
+        self._unsafe = unsafe
         return unsafe
 
     def _take(self, message: rack.Message) -> None:

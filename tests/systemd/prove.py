@@ -52,6 +52,8 @@ SHORT, LONG = Path("/tmp/short.bin"), Path("/tmp/long.bin")
 FINAL = {"COMPLETED", "CANCELLED", "FAILED", "INTERRUPTED"}
 BACK_S = 3.0
 SAFE_S = 3.0
+TOLD_S = 5.0
+"""Within that STATUS= has changed; it is looked at every second."""
 EXPOSURE = 1.5
 
 MAKE_PAYLOAD = """
@@ -137,19 +139,18 @@ def is_ready_when_racks_have_reported() -> None:
     """Also when they report that they cannot be used; then it heals by itself."""
     run("systemctl", "stop", "labd-simrack@star5.service")
     run("systemctl", "restart", "labd.service")
-    assert rack_is("unavailable"), shown("StatusText")
+    until(lambda: rack_is("unavailable"), TOLD_S, "STATUS= tells that the rack is not there")
     assert "awg1" in shown("StatusText")
     job = submit(SHORT)
     run("systemctl", "start", "labd-simrack@star5.service")
     wait_for(job, "COMPLETED")
-    assert rack_is("ready"), shown("StatusText")
+    until(lambda: rack_is("ready"), TOLD_S, "STATUS= tells that the rack is ready")
 
 
 def tells_how_it_stands() -> None:
     labctl("pause", "cable")
     job = submit(SHORT)
-    until(lambda: "1 queued" in shown("StatusText"), 5, "STATUS= counts")
-    assert "PAUSED by root" in shown("StatusText"), shown("StatusText")
+    until(lambda: "1 queued, PAUSED by root" in shown("StatusText"), TOLD_S, "STATUS= counts")
     labctl("resume")
     wait_for(job, "COMPLETED")
 
