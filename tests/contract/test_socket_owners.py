@@ -27,9 +27,11 @@ def owners(
 
 
 class Ends:
-    """A client and what was accepted of it."""
+    """A client and what was accepted of it. source: the client's address, where it matters."""
 
-    def __init__(self, listen: str, dial: str, family: int, client_family: int, uid: int) -> None:
+    def __init__(
+        self, listen: str, dial: str, family: int, client_family: int, uid: int, source: str = ""
+    ) -> None:
         self.listener = socket.socket(family)
         if listen == "::":
             self.listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -38,6 +40,8 @@ class Ends:
         os.seteuid(uid)
         try:
             self.client = socket.socket(client_family)
+            if source:
+                self.client.bind((source, 0))
             self.client.connect((dial, self.listener.getsockname()[1]))
         finally:
             os.seteuid(os.getuid())
@@ -93,12 +97,13 @@ def test_a_client_that_was_cut_off_is_nobodys(owners: SocketOwners, ends: Ends) 
 
 
 def test_who_got_the_port_later_is_not_taken_for_the_client(owners: SocketOwners) -> None:
-    first = Ends("127.0.0.1", "127.0.0.1", V4, V4, os.getuid())
+    unused = "127.0.0.2"  # where nobody else is given the port meanwhile
+    first = Ends("127.0.0.1", "127.0.0.1", V4, V4, os.getuid(), unused)
     port = first.client.getsockname()[1]
     first.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     first.client.close()
     with socket.socket() as later:
-        later.bind(("127.0.0.1", port))
+        later.bind((unused, port))
         later.connect(first.listener.getsockname())
 
         assert owners.uid_behind(first.accepted) is None
