@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -29,7 +30,23 @@ class Backend:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
         self.listener.listen(256)
-        threading.Thread(target=self._serve, daemon=True).start()
+        self.threads = [threading.Thread(target=self._serve, daemon=True)]
+        self.threads[0].start()
+
+    def close(self) -> None:
+        """End all threads. One that is left waiting at a closed descriptor waits at whatever gets
+        its number next, once a signal has interrupted it.
+        """
+        with contextlib.suppress(OSError):  # of a test that has done so
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.threads[0].join(10)
+        for connection in self.accepted:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join(10)
+        for each in (self.listener, *self.accepted):
+            each.close()
 
     def _serve(self) -> None:
         while True:
@@ -39,7 +56,9 @@ class Backend:
                 return
             self.peers.append(peer.decode() if isinstance(peer, bytes) else peer)
             self.accepted.append(connection)
-            threading.Thread(target=self._echo, args=(connection,), daemon=True).start()
+            echo = threading.Thread(target=self._echo, args=(connection,), daemon=True)
+            self.threads.append(echo)
+            echo.start()
 
     def _echo(self, connection: socket.socket) -> None:
         try:
@@ -89,10 +108,8 @@ class Lab:
     def close(self) -> int:
         self.control.close()
         status = self.process.wait(timeout=10)
-        for each in (self.tcp, self.unix, self.grpc.listener, self.http.listener):
+        for each in (self.tcp, self.unix, self.grpc, self.http):
             each.close()
-        for connection in (*self.grpc.accepted, *self.http.accepted):
-            connection.close()
         return status
 
 
